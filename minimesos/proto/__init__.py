@@ -1,0 +1,1 @@
+"""Generated protobuf and gRPC code; the sources are in `proto/` and `make proto` rewrites it."""

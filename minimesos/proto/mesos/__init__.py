@@ -1,0 +1,1 @@
+"""Generated code for the messages of Apache Mesos."""

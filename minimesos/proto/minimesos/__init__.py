@@ -1,0 +1,1 @@
+"""Generated code for the gRPC services and messages of minimesos itself."""
