@@ -1,0 +1,196 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SUCCESS: _ClassVar[Outcome]
+    FAILED: _ClassVar[Outcome]
+    FETCH_FAILED: _ClassVar[Outcome]
+    WORKER_LOST: _ClassVar[Outcome]
+    CANCELLED: _ClassVar[Outcome]
+SUCCESS: Outcome
+FAILED: Outcome
+FETCH_FAILED: Outcome
+WORKER_LOST: Outcome
+CANCELLED: Outcome
+
+class ExecutorFrame(_message.Message):
+    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat")
+    REGISTER_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    register: Register
+    proof: bytes
+    results: TaskResults
+    goodbye: Goodbye
+    heartbeat: Heartbeat
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+
+class DriverFrame(_message.Message):
+    __slots__ = ("challenge", "registered", "refused", "stages", "tasks", "cancel", "cleanup", "shutdown")
+    CHALLENGE_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    CLEANUP_FIELD_NUMBER: _ClassVar[int]
+    SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    challenge: Challenge
+    registered: Registered
+    refused: Refused
+    stages: _containers.RepeatedCompositeFieldContainer[Stage]
+    tasks: _containers.RepeatedCompositeFieldContainer[TaskBatch]
+    cancel: CancelTasks
+    cleanup: Cleanup
+    shutdown: bool
+    def __init__(self, challenge: _Optional[_Union[Challenge, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskBatch, _Mapping]]] = ..., cancel: _Optional[_Union[CancelTasks, _Mapping]] = ..., cleanup: _Optional[_Union[Cleanup, _Mapping]] = ..., shutdown: _Optional[bool] = ...) -> None: ...
+
+class Register(_message.Message):
+    __slots__ = ("executor_id", "host", "cores", "version", "python_version", "blocks_address", "nonce", "pid")
+    EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    CORES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PYTHON_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    executor_id: str
+    host: str
+    cores: int
+    version: str
+    python_version: str
+    blocks_address: str
+    nonce: bytes
+    pid: int
+    def __init__(self, executor_id: _Optional[str] = ..., host: _Optional[str] = ..., cores: _Optional[int] = ..., version: _Optional[str] = ..., python_version: _Optional[str] = ..., blocks_address: _Optional[str] = ..., nonce: _Optional[bytes] = ..., pid: _Optional[int] = ...) -> None: ...
+
+class Challenge(_message.Message):
+    __slots__ = ("nonce", "proof")
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    proof: bytes
+    def __init__(self, nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
+
+class Registered(_message.Message):
+    __slots__ = ("conf", "application_id")
+    class ConfEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CONF_FIELD_NUMBER: _ClassVar[int]
+    APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
+    conf: _containers.ScalarMap[str, str]
+    application_id: str
+    def __init__(self, conf: _Optional[_Mapping[str, str]] = ..., application_id: _Optional[str] = ...) -> None: ...
+
+class Refused(_message.Message):
+    __slots__ = ("message",)
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    def __init__(self, message: _Optional[str] = ...) -> None: ...
+
+class Stage(_message.Message):
+    __slots__ = ("stage_key", "binary")
+    STAGE_KEY_FIELD_NUMBER: _ClassVar[int]
+    BINARY_FIELD_NUMBER: _ClassVar[int]
+    stage_key: int
+    binary: bytes
+    def __init__(self, stage_key: _Optional[int] = ..., binary: _Optional[bytes] = ...) -> None: ...
+
+class TaskBatch(_message.Message):
+    __slots__ = ("stage_key", "task_ids", "partitions", "attempts", "payloads", "workers")
+    STAGE_KEY_FIELD_NUMBER: _ClassVar[int]
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOADS_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    stage_key: int
+    task_ids: _containers.RepeatedScalarFieldContainer[int]
+    partitions: _containers.RepeatedScalarFieldContainer[int]
+    attempts: _containers.RepeatedScalarFieldContainer[int]
+    payloads: _containers.RepeatedScalarFieldContainer[bytes]
+    workers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, stage_key: _Optional[int] = ..., task_ids: _Optional[_Iterable[int]] = ..., partitions: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., payloads: _Optional[_Iterable[bytes]] = ..., workers: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class TaskResults(_message.Message):
+    __slots__ = ("task_ids", "outcomes", "payloads", "workers")
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    PAYLOADS_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    task_ids: _containers.RepeatedScalarFieldContainer[int]
+    outcomes: _containers.RepeatedScalarFieldContainer[Outcome]
+    payloads: _containers.RepeatedScalarFieldContainer[bytes]
+    workers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, task_ids: _Optional[_Iterable[int]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, str]]] = ..., payloads: _Optional[_Iterable[bytes]] = ..., workers: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class CancelTasks(_message.Message):
+    __slots__ = ("task_ids", "interrupt")
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    INTERRUPT_FIELD_NUMBER: _ClassVar[int]
+    task_ids: _containers.RepeatedScalarFieldContainer[int]
+    interrupt: bool
+    def __init__(self, task_ids: _Optional[_Iterable[int]] = ..., interrupt: _Optional[bool] = ...) -> None: ...
+
+class Cleanup(_message.Message):
+    __slots__ = ("stage_keys", "rdd_ids", "shuffle_ids", "broadcast_ids")
+    STAGE_KEYS_FIELD_NUMBER: _ClassVar[int]
+    RDD_IDS_FIELD_NUMBER: _ClassVar[int]
+    SHUFFLE_IDS_FIELD_NUMBER: _ClassVar[int]
+    BROADCAST_IDS_FIELD_NUMBER: _ClassVar[int]
+    stage_keys: _containers.RepeatedScalarFieldContainer[int]
+    rdd_ids: _containers.RepeatedScalarFieldContainer[int]
+    shuffle_ids: _containers.RepeatedScalarFieldContainer[int]
+    broadcast_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, stage_keys: _Optional[_Iterable[int]] = ..., rdd_ids: _Optional[_Iterable[int]] = ..., shuffle_ids: _Optional[_Iterable[int]] = ..., broadcast_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Goodbye(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("memory_bytes", "running")
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    memory_bytes: int
+    running: int
+    def __init__(self, memory_bytes: _Optional[int] = ..., running: _Optional[int] = ...) -> None: ...
+
+class FetchRequest(_message.Message):
+    __slots__ = ("path", "offset", "length", "nonce", "proof")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    offset: int
+    length: int
+    nonce: bytes
+    proof: bytes
+    def __init__(self, path: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ..., nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
+
+class FetchChunk(_message.Message):
+    __slots__ = ("proof", "data")
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    proof: bytes
+    data: bytes
+    def __init__(self, proof: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
