@@ -1,0 +1,1 @@
+"""How a driver gets executors: one backend per kind of master URL."""

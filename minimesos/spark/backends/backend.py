@@ -1,0 +1,65 @@
+"""The seam between the task scheduler and whatever runs executors.
+
+A backend acquires executors and carries frames; it decides nothing about tasks. The task scheduler
+implements `BackendListener`. All calls in both directions happen on the driver's loop thread.
+Does not know about RDDs, stages or results' contents: those are opaque bytes here.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.env import Location
+
+
+class BackendListener(Protocol):
+    """Hears of executors and of what they answer."""
+
+    def executor_added(
+        self, executor_id: str, host: str, cores: int, location: Location
+    ) -> None:
+        """An executor has registered, passed the handshake, and takes frames from now on."""
+
+    def executor_lost(self, executor_id: str, reason: str) -> None:
+        """An executor is gone with everything it held; `reason` says why, for people."""
+
+    def results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
+        """Ends of tasks, as columns; each task that was sent ends exactly once or is lost."""
+
+    def backend_failed(self, message: str) -> None:
+        """No executor will ever come (refused by the master, wrong version): fail all jobs."""
+
+
+class Backend(Protocol):
+    """Acquires executors and carries frames to them."""
+
+    @property
+    def application_id(self) -> str:
+        """The framework id on a cluster, `local-<epoch ms>` otherwise; set once started."""
+        ...
+
+    @property
+    def default_parallelism(self) -> int:
+        """Partitions of a collection whose caller names none."""
+        ...
+
+    def start(self, listener: BackendListener) -> None:
+        """Begin to acquire executors; returns at once. Called on the loop thread."""
+        ...
+
+    def is_ready(self) -> bool:
+        """True once enough executors are there for the first task to start."""
+        ...
+
+    def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
+        """Send a frame; dropped if the executor is gone (`executor_lost` has said so)."""
+        ...
+
+    def revive(self) -> None:
+        """Tasks wait and no executor is free: a backend that declined offers asks again."""
+        ...
+
+    async def stop(self) -> None:
+        """Release every executor; returns once all of them are gone or a bound has passed."""
+        ...
