@@ -16,7 +16,8 @@ from google.protobuf import json_format
 from minimesos.errors import InvalidResources, InvalidValue
 from minimesos.ids import DEFAULT_ROLE
 from minimesos.proto.mesos.v1 import mesos_pb2
-from minimesos.resource_metadata import Kind, Metadata, Reservation, check_reservations, metadata_of
+from minimesos.resource_messages import metadata_of
+from minimesos.resource_metadata import Kind, Metadata, Reservation, check_reservations
 from minimesos.values import Value, parse_value
 
 

@@ -15,21 +15,19 @@ taking away more than there is raises instead of being ignored.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import ClassVar
 
-from minimesos.errors import InvalidResources, InvalidValue, InvariantViolated
+from minimesos.errors import InvalidResources, InvariantViolated
 from minimesos.ids import is_role_within, role_problem
 from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.resource_messages import entry_of, messages_of
 from minimesos.resource_metadata import (
     Kind,
     Metadata,
     Reservation,
     ReservationFormat,
-    metadata_of,
     with_allocation,
     with_kind,
-    write_metadata,
 )
 from minimesos.resource_text import is_json, kind_of, parse_json, parse_text
 from minimesos.values import (
@@ -105,7 +103,7 @@ class Resources:
 
     @classmethod
     def parse(cls, text: str, default_role: str = "*") -> Resources:
-        """Read `name(role):value;...`, or a JSON array of `Resource` objects, as an operator gives them.
+        """Read `name(role):value;...` or a JSON array of `Resource` objects.
 
         Amounts of zero are dropped. Raises InvalidResources that names the piece and the rule it
         breaks.
@@ -121,15 +119,15 @@ class Resources:
 
     @staticmethod
     def names_in(text: str) -> frozenset[str]:
-        """Return the names that `text` speaks of, also of amounts of zero: those are not auto-detected."""
+        """Return the names that `text` mentions, also with zero: they are not auto-detected."""
         if is_json(text):
             return frozenset(message.name for message in parse_json(text, "*"))
         return frozenset(name for name, _, _ in parse_text(text, "*"))
 
     @classmethod
     def from_proto(cls, messages: Iterable[mesos_pb2.Resource]) -> Resources:
-        """Read messages, in either reservation format. Raises InvalidResources with the broken rule."""
-        entries = [_entry_of(message) for message in messages]
+        """Read messages, in either reservation format; raises InvalidResources."""
+        entries = [entry_of(message) for message in messages]
         _check_types(entries)
         return cls(entries)
 
@@ -145,28 +143,16 @@ class Resources:
     def to_proto(
         self, form: ReservationFormat = ReservationFormat.POST_REFINEMENT
     ) -> list[mesos_pb2.Resource]:
-        """Write messages; a shared volume once per copy. Without POST_REFINEMENT see ReservationFormat.
+        """Write messages, a shared volume once per copy.
 
         Raises InvalidResources for refined reservations in PRE_REFINEMENT, which cannot express
         them.
         """
-        messages = []
-        for name, metadata, value in self.entries():
-            message = mesos_pb2.Resource(name=name)
-            write_metadata(message, metadata, form)
-            if metadata.shared_size and isinstance(value, int):
-                message.scalar.value = metadata.shared_size / THOUSANDTHS
-                messages += [message] * value
-                continue
-            if isinstance(value, int):
-                message.scalar.value = value / THOUSANDTHS
-            elif isinstance(value, frozenset):
-                message.set.item.extend(sorted(value))
-            else:
-                for begin, end in value:
-                    message.ranges.range.add(begin=begin, end=end)
-            messages.append(message)
-        return messages
+        return [
+            message
+            for name, metadata, value in self.entries()
+            for message in messages_of(name, metadata, value, form)
+        ]
 
     # -- arithmetic -------------------------------------------------------------------------------
 
@@ -188,7 +174,7 @@ class Resources:
         return self._of_groups(groups)
 
     def __sub__(self, other: Resources) -> Resources:
-        """Take away resources, all of which must be there. Raises InvariantViolated if they are not."""
+        """Take away what must be there; raises InvariantViolated if it is not."""
         if not other._groups:
             return self
         groups = dict(self._groups)
@@ -237,7 +223,7 @@ class Resources:
     # -- what is in it ----------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
-        """Yield (name, metadata, value) of each piece. The value of a shared volume is its copies."""
+        """Yield (name, metadata, value) of each piece; for a shared volume value is its copies."""
         for metadata, group in self._groups.items():
             for name, value in group.items():
                 yield name, metadata, value
@@ -297,7 +283,7 @@ class Resources:
         return {role: self.reserved_to(role) for role in roles if role is not None}
 
     def allocatable_to(self, role: str) -> Resources:
-        """Return what may be offered to `role`: unreserved, or reserved to it or to an ancestor of it."""
+        """Return what may be offered to `role`: not reserved, or to it or an ancestor."""
         return self.select(
             lambda metadata: metadata.role is None or is_role_within(role, metadata.role)
         )
@@ -328,11 +314,14 @@ class Resources:
         return self._of_groups(groups)
 
     def allocations(self) -> dict[str | None, Resources]:
-        """Return what is allocated, by role and still marked; what is not allocated is under None."""
+        """Split by the role that pieces are allocated to, None for what is not allocated."""
         roles = dict.fromkeys(metadata.allocated for metadata in self._groups)
         if len(roles) == 1:
-            return {role: self for role in roles}
-        return {role: self.select(lambda key, role=role: key.allocated == role) for role in roles}  # type: ignore[misc]
+            return dict.fromkeys(roles, self)
+        return {role: self._select_allocated(role) for role in roles}
+
+    def _select_allocated(self, role: str | None) -> Resources:
+        return self.select(lambda metadata: metadata.allocated == role)
 
     # -- for people and programs ------------------------------------------------------------------
 
@@ -394,37 +383,3 @@ def _check_types(entries: Iterable[Entry]) -> None:
     for name, metadata, _ in entries:
         if kinds.setdefault(name, metadata.kind) is not metadata.kind:
             raise InvalidResources(f"resource '{name}' is given with two types")
-
-
-def _entry_of(message: mesos_pb2.Resource) -> Entry:
-    name = message.name
-    if not name:
-        raise InvalidResources("a resource has no name")
-    if message.type == mesos_pb2.Value.TEXT:
-        raise InvalidResources(f"resource '{name}' is of type TEXT, which is not supported")
-    value = _value_of(message)
-    metadata = metadata_of(message)
-    if message.HasField("shared") and isinstance(value, int) and value:
-        return name, replace(metadata, shared_size=value), 1
-    return name, metadata, value
-
-
-def _value_of(message: mesos_pb2.Resource) -> Value:
-    name = message.name
-    if message.type == mesos_pb2.Value.SCALAR:
-        try:
-            scalar = thousandths(message.scalar.value)
-        except InvalidValue as error:
-            raise InvalidResources(f"resource '{name}': {error}") from error
-        if not message.HasField("scalar") or scalar < 0:
-            raise InvalidResources(f"resource '{name}' has no scalar, or a negative one")
-        return scalar
-    if message.type == mesos_pb2.Value.SET:
-        return frozenset(message.set.item)
-    pairs = [(pair.begin, pair.end) for pair in message.ranges.range]
-    for begin, end in pairs:
-        if begin > end:
-            raise InvalidResources(
-                f"resource '{name}' has a range {begin}-{end} that ends before it begins"
-            )
-    return coalesce(pairs)

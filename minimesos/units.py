@@ -33,7 +33,7 @@ _SIZE = re.compile(r"(\d+)([A-Za-z]+)")
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that `<number><unit>` denotes; units are ns us ms secs mins hrs days weeks.
+    """Return the seconds of `<number><unit>`, unit one of ns us ms secs mins hrs days weeks.
 
     Raises InvalidValue for signs, spaces, unknown units and what does not fit 64 bits of
     nanoseconds.

@@ -1,4 +1,4 @@
-"""Mesos value types as plain Python: scalars in thousandths, ranges, sets, text; and their one text syntax.
+"""Mesos's values as plain Python: scalars in thousandths, ranges, sets; and their text syntax.
 
 Used by `resources` and `attributes`. Knows nothing of names, roles or messages.
 
@@ -53,7 +53,7 @@ def _round(number: Decimal) -> int:
 
 
 def format_scalar(value: int) -> str:
-    """Print thousandths as Mesos prints scalars: no exponent, no trailing zeros (`2`, `0.5`, `1.125`)."""
+    """Print thousandths as Mesos prints scalars: `2`, `0.5`, `1.125`."""
     whole, rest = divmod(abs(value), THOUSANDTHS)
     sign = "-" if value < 0 else ""
     return f"{sign}{whole}.{rest:03}".rstrip("0") if rest else f"{sign}{whole}"
@@ -110,9 +110,9 @@ def parse_value(text: str) -> Value | str:
     stripped = text.replace(" ", "")
     if not stripped:
         raise InvalidValue("expecting a value, got an empty string")
-    for opening, closing in _BRACKETS:
-        if stripped.count(opening) != stripped.count(closing):
-            raise InvalidValue(f"unbalanced '{opening}{closing}' in '{text}'")
+    for pair in _BRACKETS:
+        if stripped.count(pair[0]) != stripped.count(pair[1]):
+            raise InvalidValue(f"unbalanced '{pair}' in '{text}'")
     if stripped[0] == "[":
         return _parse_ranges(stripped)
     if stripped[0] == "{":
