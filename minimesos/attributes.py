@@ -25,7 +25,6 @@ def parse_attributes(text: str) -> list[mesos_pb2.Attribute]:
         if not (name and colon and given):
             raise InvalidAttributes(f"bad attribute '{piece}': expecting name:value")
         try:
-            # Only numbers and ranges lose their spaces: text is what the operator wrote.
             value = parse_value(given)
         except InvalidValue as error:
             raise InvalidAttributes(f"bad attribute '{piece}': {error}") from error
