@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]
 
 SOURCES = Path(__file__).resolve().parent
 ROOT = SOURCES.parent
@@ -39,7 +39,7 @@ def generate(out: Path) -> None:
     """Generates everything below `out`; raises SystemExit if protoc refuses a source."""
     for source in sorted(SOURCES.rglob("*.proto")):
         if protoc.main(arguments_of_protoc(source, out)) != 0:
-            raise SystemExit(f"protoc refused {source.relative_to(ROOT)}")
+            raise SystemExit(f"protoc refused {source.relative_to(SOURCES)}")
 
 
 def generated(out: Path) -> dict[str, str]:
