@@ -1,0 +1,49 @@
+# Developer verbs. `make` alone lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check proto bench docs
+
+help:  ## list the verbs
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# What users need is installed apart from what developers need, so that `make demo` is quick.
+$(VENV)/.user-stamp: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast]'
+	@touch $@
+
+$(VENV)/.dev-stamp: $(VENV)/.user-stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,dev]'
+	@touch $@
+
+$(VENV)/.bench-stamp: $(VENV)/.dev-stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,dev,bench]'
+	@touch $@
+
+setup: $(VENV)/.dev-stamp  ## make .venv with everything that tests and checks need
+
+demo: $(VENV)/.user-stamp  ## start a small cluster and run two driver scripts on it
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev-stamp  ## run the tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev-stamp  ## lint, types, layers, generated files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python proto/generate.py --check
+	@$(BIN)/python docs/generate.py --check
+
+proto: $(VENV)/.dev-stamp  ## regenerate minimesos/proto from proto/
+	@$(BIN)/python proto/generate.py
+
+docs: $(VENV)/.dev-stamp  ## regenerate docs/configuration from the flags
+	@$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.bench-stamp  ## measure us and the peers side by side (see benchmarks/README.md)
+	@$(BIN)/python benchmarks/run.py
