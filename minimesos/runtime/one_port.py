@@ -1,0 +1,185 @@
+"""One public TCP port for gRPC and HTTP, told apart by the first bytes of a connection.
+
+A connection that opens with the HTTP/2 preface is piped to the gRPC server's private unix socket.
+Anything else becomes aiohttp's, which answers garbage with 400. Used by the master's and the
+agent's server. It does not look at anything after the preface.
+
+Source: RFC 9113, section 3.4 (connection preface).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from minimesos.errors import MinimesosError
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+FIRST_BYTES_TIMEOUT_S = 10.0  # a client that says nothing for so long is disconnected
+PIPE_HIGH_BYTES = 256 * 1024  # unsent bytes of a pipe at which its other end is no longer read
+_SOCKET_PATH_MAX = 100  # sun_path holds 107 bytes
+
+ProtocolFactory = Callable[[], asyncio.Protocol]
+
+
+class CannotListen(MinimesosError):
+    """The public port cannot be had; says why and what to do."""
+
+
+class OnePort:
+    """A listener on `ip:port` (0: any free one) that hands connections to gRPC or HTTP."""
+
+    def __init__(self, http: ProtocolFactory) -> None:
+        self._http = http
+        self._directory = _private_directory()
+        self.grpc_socket = self._directory / "grpc.sock"
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.BaseTransport] = set()
+
+    async def start(self, ip: str, port: int) -> tuple[str, int]:
+        """Listen; returns the address that was bound. Raises CannotListen."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: _FirstBytes(self), ip, port)
+        except (OSError, OverflowError) as error:
+            self._remove_directory()
+            raise CannotListen(_why_not(ip, port, error)) from error
+        bound = self._server.sockets[0].getsockname()
+        return bound[0], bound[1]
+
+    async def stop(self) -> None:
+        """Stop listening and drop the connections; HTTP's own are for aiohttp to end."""
+        if self._server is not None:
+            self._server.close()
+        for transport in list(self._connections):
+            transport.abort() if isinstance(transport, asyncio.WriteTransport) else None
+        self._remove_directory()
+
+    def _remove_directory(self) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _private_directory() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="minimesos-"))  # mode 0700
+    if len(bytes(directory)) > _SOCKET_PATH_MAX - len("/grpc.sock"):
+        directory.rmdir()
+        directory = Path(tempfile.mkdtemp(prefix="minimesos-", dir="/tmp"))
+    return directory
+
+
+def _why_not(ip: str, port: int, error: OSError | OverflowError) -> str:
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return (
+                f"port {port} on {ip} is in use by another program;"
+                " stop that one, or choose another port with --port (0 takes any free one)"
+            )
+        case errno.EACCES:
+            return f"no permission to listen on port {port} of {ip}; choose one above 1023"
+        case errno.EADDRNOTAVAIL:
+            return f"this host has no address {ip}; choose one of its own with --ip"
+    if isinstance(error, socket.gaierror):
+        return f"'{ip}' is not an address of this host: {error.strerror}; see --ip"
+    return f"cannot listen on {ip}:{port}: {error}"
+
+
+class _FirstBytes(asyncio.Protocol):
+    """Reads just enough of a new connection to know whose it is."""
+
+    def __init__(self, port: OnePort) -> None:
+        self._port = port
+        self._seen = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._port._connections.add(transport)
+        self._timeout = asyncio.get_running_loop().call_later(
+            FIRST_BYTES_TIMEOUT_S, transport.abort
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._port._connections.discard(self._transport)
+        self._timeout.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._seen += data
+        if self._seen.startswith(PREFACE):
+            self._timeout.cancel()
+            self._transport.pause_reading()
+            _Pipe.open(self._transport, self._port, self._seen)
+        elif not PREFACE.startswith(self._seen):
+            self._timeout.cancel()
+            self._port._connections.discard(self._transport)
+            protocol = self._port._http()
+            self._transport.set_protocol(protocol)
+            protocol.connection_made(self._transport)
+            protocol.data_received(self._seen)
+
+
+class _Pipe(asyncio.Protocol):
+    """One end of a two-way pipe: what it receives goes to the other end's transport."""
+
+    def __init__(self, other: asyncio.Transport, connections: set[asyncio.BaseTransport]) -> None:
+        self._other = other
+        self._connections = connections
+
+    @classmethod
+    def open(cls, client: asyncio.Transport, port: OnePort, seen: bytes) -> None:
+        """Pipe `client` to the gRPC socket, passing on first what was already seen of it."""
+
+        async def connect() -> None:
+            try:
+                server, _ = await asyncio.get_running_loop().create_unix_connection(
+                    lambda: cls(client, port._connections), str(port.grpc_socket)
+                )
+            except OSError:
+                client.abort()
+                return
+            server.write(seen)
+            if client.is_closing():
+                server.close()
+                return
+            pipe = cls(server, port._connections)
+            pipe.connection_made(client)
+            client.set_protocol(pipe)
+            client.resume_reading()
+
+        task = asyncio.ensure_future(connect())
+        _opening.add(task)
+        task.add_done_callback(_opening.discard)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=PIPE_HIGH_BYTES)
+        self._connections.add(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._other.write(data)
+
+    def eof_received(self) -> bool:
+        if self._other.can_write_eof() and not self._other.is_closing():
+            self._other.write_eof()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self._transport)
+        self._other.close()
+
+    # Called when *this* transport's buffer fills or drains: whoever fills it is the other end.
+    def pause_writing(self) -> None:
+        if not self._other.is_closing():
+            self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._other.is_closing():
+            self._other.resume_reading()
+
+
+_opening: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references to tasks
