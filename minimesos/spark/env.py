@@ -1,0 +1,66 @@
+"""What a worker process knows about itself and its executor, handed to tasks with their context.
+
+Made by the worker once, before its first task; read by RDDs, broadcasts, shuffle readers and
+writers through `TaskContext.env`. It is passed, never reached for as a global. Knows no transport:
+`fetch` goes through the executor's control process, whatever that speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from minimesos.errors import MinimesosError
+
+if TYPE_CHECKING:
+    from minimesos.spark.storage import BlockStore
+
+DRIVER = "driver"
+"""The executor id of the driver, as in Spark."""
+
+
+class Location(NamedTuple):
+    """Where the files of one executor (or of the driver) are.
+
+    A reader on `host` opens `root`/path itself; any other asks the Blocks service at
+    `blocks_address` (host:port, empty in local mode).
+    """
+
+    executor_id: str
+    host: str
+    blocks_address: str
+    root: str
+
+
+class FetchFailed(MinimesosError):
+    """A file of another executor could not be had: its owner is gone, or the file is."""
+
+    def __init__(self, location: Location | None, path: str, reason: str) -> None:
+        super().__init__(location, path, reason)
+        self.location = location
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        owner = self.location.executor_id if self.location is not None else "nobody"
+        return f"fetch of {self.path} from {owner} failed: {self.reason}"
+
+
+@dataclass(slots=True)
+class WorkerEnv:
+    """One worker's surroundings; lives as long as the worker process."""
+
+    executor_id: str
+    host: str
+    local_dir: str
+    """Root of this executor's block directory, shared by its workers; `Location.root` to others."""
+    conf: Mapping[str, str]
+    """All spark.* settings of the application."""
+    blocks: BlockStore
+    """Cached partitions that live in this worker."""
+    fetch: Callable[[Location, str, int, int], str]
+    """`fetch(location, path, offset, length)`: copies a range of a remote file (length 0: to its
+    end) to a local file and returns that file's path, which the caller owns. Raises FetchFailed."""
+    broadcasts: dict[int, Any] = field(default_factory=dict)
+    """Values of broadcasts that this worker has loaded, by id; dropped upon the driver's Cleanup."""
