@@ -152,20 +152,9 @@ class RpcClient:
             async with grpc.aio.insecure_channel(target, OPTIONS) as channel:
                 call = channel.stream_stream(self._kind.path, None, None)(None)
                 await asyncio.wait_for(call.wait_for_connection(), CONNECT_TIMEOUT_S)
-                await stream.pump(call)
-                await _half_close(call)
+                await stream.pump(call, call.done_writing)
         except (TimeoutError, grpc.RpcError, OSError) as error:
             stream.disconnected(f"cannot connect to {address}: {describe_failure(error)}")
-
-
-async def _half_close(call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None:
-    """Let the server read what was sent; closing the channel at once could throw it away."""
-    if not call.done():
-        await call.done_writing()
-        try:
-            await asyncio.wait_for(call.code(), CLOSE_GRACE_S)
-        except TimeoutError:
-            call.cancel()
 
 
 async def locate(address: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError, Message
@@ -24,6 +25,8 @@ FRAME_BYTES_MAX = 2**20  # a frame takes no further message once it is this long
 OUTBOX_BYTES_MAX = 2 * MESSAGE_BYTES_MAX  # unsent bytes at which a peer is given up as stalled
 OUTBOX_MESSAGES_MAX = 200_000  # the same, for many small ones
 CLOSE_GRACE_S = 2.0  # how long what was sent before a close may take to leave
+
+HalfClose = Callable[[], Awaitable[None]]
 
 _log = get_logger(__name__)
 
@@ -121,12 +124,16 @@ class Stream:
         self._wake.set()
         asyncio.get_running_loop().call_later(CLOSE_GRACE_S, self._give_up, "closed")
 
-    async def pump(self, end: StreamEnd) -> None:
+    async def pump(self, end: StreamEnd, half_close: HalfClose | None = None) -> None:
         """Move messages until we close, the peer ends or the transport fails; never raises for
-        the latter two, nor leaves a task behind."""
+        the latter two, nor leaves a task behind.
+
+        A client passes how it says that it has sent everything: the server then ends the stream.
+        If the client ended it at once, what is still under way could be thrown away.
+        """
         self._host.post(Connected(self.name))
         reader = asyncio.ensure_future(self._read(end))
-        writer = asyncio.ensure_future(self._write(end))
+        writer = asyncio.ensure_future(self._write(end, half_close))
         try:
             await asyncio.wait(
                 {reader, writer, self._given_up}, return_when=asyncio.FIRST_COMPLETED
@@ -175,24 +182,30 @@ class Stream:
                 return reason
             except Exception as error:  # noqa: BLE001 (gRPC raises many kinds for a broken stream)
                 return describe_failure(error)
-            if self._closed_by_us:
-                return "closed"
-            for message in messages:
-                self._host.post(Received(self.name, message))
+            if not self._closed_by_us:
+                for message in messages:
+                    self._host.post(Received(self.name, message))
 
-    async def _write(self, end: StreamEnd) -> str:
+    async def _write(self, end: StreamEnd, half_close: HalfClose | None) -> str:
         """Send what the outbox holds; returns why it ended."""
-        while True:
-            if not self._outbox:
-                if self._closed_by_us:
-                    return "closed"
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            try:
+        try:
+            while await self._something_to_send():
                 await end.write(self._next_frame())
-            except Exception as error:  # noqa: BLE001 (gRPC raises many kinds for a broken stream)
-                return describe_failure(error)
+            if half_close is not None:
+                await half_close()
+                await self._given_up  # or until the reader sees the server's end
+            return "closed"
+        except Exception as error:  # noqa: BLE001 (gRPC raises many kinds for a broken stream)
+            return describe_failure(error)
+
+    async def _something_to_send(self) -> bool:
+        """Wait until the outbox holds something; False once it is empty and closed."""
+        while not self._outbox:
+            if self._closed_by_us:
+                return False
+            self._wake.clear()
+            await self._wake.wait()
+        return True
 
     def _next_frame(self) -> bytes:
         pieces = [self._outbox.popleft()]
