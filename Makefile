@@ -19,8 +19,10 @@ $(VENV)/.dev-stamp: $(VENV)/.user-stamp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,dev]'
 	@touch $@
 
-$(VENV)/.bench-stamp: $(VENV)/.dev-stamp
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,dev,bench]'
+# The peers live apart: their dependencies are heavy and not ours.
+.venv-bench/.stamp: benchmarks/requirements.txt
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 setup: $(VENV)/.dev-stamp  ## make .venv with everything that tests and checks need
@@ -45,5 +47,5 @@ proto: $(VENV)/.dev-stamp  ## regenerate minimesos/proto from proto/
 docs: $(VENV)/.dev-stamp  ## regenerate docs/configuration from the flags
 	@$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.bench-stamp  ## measure us and the peers side by side (see benchmarks/README.md)
+bench: $(VENV)/.user-stamp .venv-bench/.stamp  ## measure us and the peers side by side (see benchmarks/README.md)
 	@$(BIN)/python benchmarks/run.py

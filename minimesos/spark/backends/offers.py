@@ -1,0 +1,260 @@
+"""Which executors to launch on which offers: the coarse-grained backend's decision, and its ledger.
+
+A pure function of offers, settings and ledger, so it is tested without a cluster. The backend
+(`mesos_coarse`) carries the answers out. One Mesos task is one executor; its id, a decimal counter,
+is both the Mesos task id and the Spark executor id. Constraints, ports and locality are not decided
+here yet.
+
+Source: Spark's documentation "Running Spark on Mesos", coarse-grained mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from minimesos.errors import InvalidValue
+from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.spark.conf import SparkConf, parse_memory_mb, parse_seconds
+from minimesos.values import THOUSANDTHS, thousandths
+
+MAX_AGENT_FAILURES = 2
+_UNLIMITED_CORES = 2**31 - 1
+_MIN_OVERHEAD_MB = 384
+_OVERHEAD_FACTOR = 0.10
+_DEFAULT_REJECT_S = "120s"
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseSettings:
+    """What the user asked for, derived once from the configuration."""
+
+    executor_cores: int | None  # None: an executor takes all whole cores of its offer
+    max_cores: int  # of the application, a multiple of what one executor takes at least
+    extra_cores: int  # advertised by each executor, never acquired
+    executor_memory_mb: int
+    container_memory_mb: int  # executor memory plus overhead: what is asked of Mesos
+    reached_max_cores_reject_s: float
+
+    @classmethod
+    def from_conf(cls, conf: SparkConf) -> CoarseSettings:
+        """Read the settings; raises InvalidValue that lists all that are malformed."""
+        reader = _Reader(conf)
+        cores = reader.whole("spark.executor.cores", None, minimum=1)
+        most = reader.whole("spark.cores.max", _UNLIMITED_CORES, minimum=1) or _UNLIMITED_CORES
+        memory = reader.memory_mb("spark.executor.memory", "1g")
+        overhead = reader.memory_mb("spark.mesos.executor.memoryOverhead", None)
+        extra = reader.whole("spark.mesos.extra.cores", 0, minimum=0) or 0
+        reject = reader.seconds(
+            "spark.mesos.rejectOfferDurationForReachedMaxCores",
+            conf.get("spark.mesos.rejectOfferDuration", None) or _DEFAULT_REJECT_S,
+        )
+        reader.raise_problems()
+        return cls(
+            executor_cores=cores,
+            max_cores=most - most % (cores or 1),
+            extra_cores=extra,
+            executor_memory_mb=memory,
+            container_memory_mb=memory + (overhead or default_overhead_mb(memory)),
+            reached_max_cores_reject_s=reject,
+        )
+
+
+def default_overhead_mb(executor_memory_mb: int) -> int:
+    """Memory beyond the executor's own that its container gets: a tenth, 384 MB at least."""
+    return int(max(_OVERHEAD_FACTOR * executor_memory_mb, _MIN_OVERHEAD_MB))
+
+
+class _Reader:
+    """Reads settings and collects every problem, so that users mend them all at once."""
+
+    def __init__(self, conf: SparkConf) -> None:
+        self._conf = conf
+        self._problems: list[str] = []
+
+    def whole(self, name: str, default: int | None, minimum: int) -> int | None:
+        text = self._conf.get(name, None)
+        if text is None:
+            return default
+        try:
+            number = int(text)
+        except ValueError:
+            self._problems.append(f"{name}={text!r} is not a whole number")
+            return default
+        if number < minimum:
+            self._problems.append(f"{name}={number} must be at least {minimum}")
+        return number
+
+    def memory_mb(self, name: str, default: str | None) -> int:
+        text = self._conf.get(name, default)
+        if text is None:
+            return 0
+        try:
+            return parse_memory_mb(text)
+        except ValueError as error:
+            self._problems.append(f"{name}={text!r}: {error}")
+            return 0
+
+    def seconds(self, name: str, default: str) -> float:
+        text = self._conf.get(name, default)
+        try:
+            return parse_seconds(text)
+        except ValueError as error:
+            self._problems.append(f"{name}={text!r}: {error}")
+            return 0.0
+
+    def raise_problems(self) -> None:
+        if self._problems:
+            raise InvalidValue("; ".join(self._problems))
+
+
+@dataclass(slots=True)
+class Agent:
+    """What the application remembers of one agent; kept for ever, so failures are not forgotten."""
+
+    hostname: str
+    task_ids: set[str] = field(default_factory=set)
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The executors launched so far and the cores they hold."""
+
+    next_task_id: int = 0
+    cores_by_task_id: dict[str, int] = field(default_factory=dict)
+    agent_by_task_id: dict[str, str] = field(default_factory=dict)
+    total_cores_acquired: int = 0
+    agents: dict[str, Agent] = field(default_factory=dict)
+
+    def launch(self, agent_id: str, hostname: str, cores: int) -> str:
+        """Enter a new executor and return its id."""
+        task_id = str(self.next_task_id)
+        self.next_task_id += 1
+        self.agents.setdefault(agent_id, Agent(hostname)).task_ids.add(task_id)
+        self.cores_by_task_id[task_id] = cores
+        self.agent_by_task_id[task_id] = agent_id
+        self.total_cores_acquired += cores
+        return task_id
+
+    def finish(self, task_id: str, failed: bool) -> bool:
+        """Strike an executor out; False if it was struck out before, or is unknown."""
+        cores = self.cores_by_task_id.pop(task_id, None)
+        if cores is None:
+            return False
+        self.total_cores_acquired -= cores
+        agent = self.agents[self.agent_by_task_id.pop(task_id)]
+        agent.task_ids.discard(task_id)
+        agent.failures += failed
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One executor to launch."""
+
+    task_id: str
+    cores: int
+    resources: list[mesos_pb2.Resource]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to do with one offer: launch executors on it, or decline it."""
+
+    offer: mesos_pb2.Offer
+    launches: list[Launch]
+    refuse_seconds: float | None = None  # None: the master's default
+    reason: str = ""
+
+
+def answer_offers(
+    offers: Sequence[mesos_pb2.Offer], settings: CoarseSettings, ledger: Ledger
+) -> list[Answer]:
+    """Place executors round robin, one per offer and pass, and enter them in the ledger."""
+    remaining = [list(offer.resources) for offer in offers]
+    launches: list[list[Launch]] = [[] for _ in offers]
+    placed = True
+    while placed:
+        placed = False
+        for index, offer in enumerate(offers):
+            launch = _place(offer, remaining[index], settings, ledger)
+            if launch is not None:
+                launches[index].append(launch)
+                placed = True
+    return [_answer(offer, launches[index], settings, ledger) for index, offer in enumerate(offers)]
+
+
+def _answer(
+    offer: mesos_pb2.Offer, launches: list[Launch], settings: CoarseSettings, ledger: Ledger
+) -> Answer:
+    if launches:
+        return Answer(offer, launches)
+    if ledger.total_cores_acquired >= settings.max_cores:
+        seconds = settings.reached_max_cores_reject_s
+        return Answer(offer, [], seconds, "reached spark.cores.max")
+    return Answer(offer, [], None, _unmet(offer, settings, ledger))
+
+
+def _unmet(offer: mesos_pb2.Offer, settings: CoarseSettings, ledger: Ledger) -> str:
+    agent = ledger.agents.get(offer.agent_id.value)
+    if agent is not None and agent.failures >= MAX_AGENT_FAILURES:
+        return f"excluded: {agent.failures} executors failed on agent {agent.hostname}"
+    cores = settings.executor_cores or 1
+    return (
+        f"an executor needs {cores} cpus and {settings.container_memory_mb} MB, offered are "
+        f"{amount(offer.resources, 'cpus') / THOUSANDTHS:g} cpus and "
+        f"{amount(offer.resources, 'mem') / THOUSANDTHS:g} MB"
+    )
+
+
+def _place(
+    offer: mesos_pb2.Offer,
+    remaining: list[mesos_pb2.Resource],
+    settings: CoarseSettings,
+    ledger: Ledger,
+) -> Launch | None:
+    free_cores = amount(remaining, "cpus") // THOUSANDTHS
+    left_to_acquire = settings.max_cores - ledger.total_cores_acquired
+    cores = settings.executor_cores or min(free_cores, left_to_acquire)
+    memory = settings.container_memory_mb * THOUSANDTHS
+    agent = ledger.agents.get(offer.agent_id.value)
+    if (
+        not 0 < cores <= min(free_cores, left_to_acquire)
+        or memory > amount(remaining, "mem")
+        or (agent is not None and agent.failures >= MAX_AGENT_FAILURES)
+    ):
+        return None
+    taken = take(remaining, "cpus", cores * THOUSANDTHS) + take(remaining, "mem", memory)
+    task_id = ledger.launch(offer.agent_id.value, offer.hostname, cores)
+    return Launch(task_id, cores, taken)
+
+
+def amount(resources: Sequence[mesos_pb2.Resource], name: str) -> int:
+    """Sum a scalar over all roles, in thousandths."""
+    return sum(thousandths(each.scalar.value) for each in resources if each.name == name)
+
+
+def take(remaining: list[mesos_pb2.Resource], name: str, wanted: int) -> list[mesos_pb2.Resource]:
+    """Move `wanted` thousandths of a scalar out of `remaining`, in its order, keeping roles."""
+    taken: list[mesos_pb2.Resource] = []
+    for index, resource in enumerate(remaining):
+        if wanted == 0:
+            break
+        if resource.name != name:
+            continue
+        have = thousandths(resource.scalar.value)
+        piece = min(wanted, have)
+        if piece:
+            taken.append(_with_amount(resource, piece))
+            remaining[index] = _with_amount(resource, have - piece)
+            wanted -= piece
+    assert wanted == 0, f"{wanted} thousandths of {name} are missing"
+    return taken
+
+
+def _with_amount(resource: mesos_pb2.Resource, amount_thousandths: int) -> mesos_pb2.Resource:
+    copy = mesos_pb2.Resource()
+    copy.CopyFrom(resource)
+    copy.scalar.value = amount_thousandths / THOUSANDTHS
+    return copy
