@@ -288,10 +288,6 @@ class Resources:
             lambda metadata: metadata.role is None or is_role_within(role, metadata.role)
         )
 
-    def non_revocable(self) -> Resources:
-        """Return what will not be taken back."""
-        return self.select(lambda metadata: not metadata.revocable)
-
     def allocated_to(self, role: str) -> Resources:
         """Return the same resources, marked as allocated to `role`."""
         return self._reallocated(role)

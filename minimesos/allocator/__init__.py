@@ -1,0 +1,1 @@
+"""Who is offered what: hierarchical dominant resource fairness, behind one interface. Pure."""
