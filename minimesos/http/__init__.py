@@ -1,0 +1,1 @@
+"""HTTP faces of the master and the agent: operator endpoints and files."""

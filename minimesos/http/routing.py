@@ -1,0 +1,93 @@
+"""Mesos's routing rules over aiohttp: processes, delegation, longest prefix, jsonp.
+
+The master's and the agent's servers build a `Router` from a table of paths to handlers. A handler
+gets the request and what is left of the path behind its own; it returns a JSON value, a response,
+or raises aiohttp's HTTP exceptions.
+
+Source: Mesos 1.11 endpoints documentation; libprocess's rules for routes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from minimesos.log import get_logger
+
+Json = dict[str, object] | list[object]
+Answer = Json | web.StreamResponse
+Handler = Callable[[web.Request, str], Awaitable[Answer]]
+
+BODY_BYTES_MAX = 16 * 2**20  # of a request
+_CALLBACK = re.compile(r"[\w$.\[\]]{1,200}")  # what a jsonp callback may be called
+_LINGER_S = 1.0  # how long answers under way may take when the server stops
+
+_log = get_logger(__name__)
+
+
+class Router:
+    """Finds the handler of a path: `/state` and `/master/state/` are one if `delegate` is `master`.
+
+    `routes` are full paths such as `/master/state` and `/metrics/snapshot`. `/` is a route of its
+    own.
+    """
+
+    def __init__(self, delegate: str, routes: Mapping[str, Handler]) -> None:
+        self._delegate = delegate
+        self._routes = dict(routes)
+        self._processes = {path.split("/")[1] for path in routes if path != "/"}
+
+    def find(self, path: str) -> tuple[Handler, str] | None:
+        """Return the handler with the longest matching prefix, and the rest of the path."""
+        parts = [part for part in path.split("/") if part]
+        if ".." in parts:
+            return None
+        if not parts:
+            handler = self._routes.get("/")
+            return (handler, "") if handler is not None else None
+        if parts[0] not in self._processes:
+            parts.insert(0, self._delegate)
+        for length in range(len(parts), 0, -1):
+            handler = self._routes.get("/" + "/".join(parts[:length]))
+            if handler is not None:
+                return handler, "/".join(parts[length:])
+        return None
+
+    async def runner(self) -> web.AppRunner:
+        """Return a set-up aiohttp runner; its `server` makes the protocols of connections."""
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LINGER_S)
+        await runner.setup()
+        return runner
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        found = self.find(request.path)
+        if found is None:
+            raise web.HTTPNotFound(text="404 Not Found.")
+        handler, rest = found
+        try:
+            answer = await handler(request, rest)
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            _log.exception("an endpoint failed", path=request.path)
+            raise web.HTTPInternalServerError(text="500 Internal Server Error.") from error
+        return answer if isinstance(answer, web.StreamResponse) else json_response(request, answer)
+
+
+def json_response(request: web.Request, value: Json) -> web.Response:
+    """Return `value` as JSON, wrapped in a call if the query asks for `jsonp`.
+
+    Raises HTTPBadRequest for a callback that is no JavaScript name.
+    """
+    body = json.dumps(value, separators=(",", ":"), default=float)
+    callback = request.query.get("jsonp")
+    if callback is None:
+        return web.Response(text=body, content_type="application/json")
+    if not _CALLBACK.fullmatch(callback):
+        raise web.HTTPBadRequest(text="'jsonp' must be the name of a function.")
+    return web.Response(text=f"{callback}({body})", content_type="text/javascript")
