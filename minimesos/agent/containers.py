@@ -68,5 +68,5 @@ class ContainerExited(Stimulus):
 
     container_id: str
     status: int | None
-    reason: mesos_pb2.TaskStatus.Reason.ValueType | None = None
+    reason: mesos_pb2.TaskStatus.Reason | None = None
     message: str = ""

@@ -1,0 +1,124 @@
+"""What an operator can set about an agent.
+
+Read by the agent's program, which turns it into an `AgentInfo`, a containerizer and an agent core.
+
+Source: Mesos documentation "Agent Configuration"; names and defaults are Mesos's, except that an
+agent listens on 127.0.0.1 unless told otherwise and keeps `/tmp/mesos` as its work directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from minimesos import log
+from minimesos.agent.environment import variables_problem
+from minimesos.attributes import parse_attributes
+from minimesos.detector import PORT_MAX, master_address_problem
+from minimesos.errors import InvalidValue
+from minimesos.flags import boolean, duration, integer, path, text
+from minimesos.resources import Resources
+
+ISOLATORS = ("posix/cpu", "posix/mem")
+_ISOLATION_ALIASES = {"process": ISOLATORS}
+_BACKOFF_FACTOR_MAX_S = 60.0
+
+
+def isolators(isolation: str) -> tuple[str, ...]:
+    """Return the isolators that `--isolation` names; raises InvalidValue for unknown ones."""
+    names: list[str] = []
+    for name in filter(None, (part.strip() for part in isolation.split(","))):
+        names += _ISOLATION_ALIASES.get(name, (name,))
+    unknown = [name for name in names if name not in ISOLATORS]
+    if unknown:
+        known = ", ".join(ISOLATORS)
+        raise InvalidValue(f"unknown isolation '{unknown[0]}', expecting some of {known}")
+    return tuple(dict.fromkeys(names))
+
+
+def _isolation_problem(isolation: str) -> str | None:
+    try:
+        isolators(isolation)
+    except InvalidValue as error:
+        return str(error)
+    return None
+
+
+def _one_of(*choices: str) -> str:
+    return f"expecting one of {', '.join(choices)}"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFlags:
+    """Flags of `minimesos agent`. Durations are in seconds."""
+
+    master: str = text(
+        required=True, check=master_address_problem, help="Address of the master, host:port."
+    )
+    ip: str = text("127.0.0.1", help="Address to listen on.")
+    port: int = integer(
+        5051,
+        check=lambda port: None if 0 <= port <= PORT_MAX else "expecting a port",
+        help="Port to listen on, 0 for any that is free.",
+    )
+    hostname: str | None = text(help="Name that others should know this machine by.")
+    work_dir: Path = path(  # noqa: RUF009  (declares a flag)
+        "/tmp/mesos", help="Directory of the executors' sandboxes."
+    )
+    resources: str | None = text(
+        help="What this agent offers, name(role):value;... or JSON; what is not named is detected."
+    )
+    attributes: str | None = text(help="Facts about this machine, like rack:r1;speed:2.5.")
+    default_role: str = text("*", help="Role of resources that are given without one.")
+    isolation: str = text(
+        ",".join(ISOLATORS), check=_isolation_problem, help="Isolators, separated by commas."
+    )
+    switch_user: bool = boolean(
+        True, help="Run tasks as their own user; needs the privilege to do so."
+    )
+    frameworks_home: str | None = text(help="Directory that relative URIs are taken from.")
+    cgroups_enable_cfs: bool = boolean(
+        False, help="Never let a container use more CPU than it was given, even if it is idle."
+    )
+    executor_environment_variables: str | None = text(
+        check=variables_problem,
+        help="JSON object of the variables that executors start with; none are inherited.",
+    )
+    executor_registration_timeout: float = duration(
+        "1mins", help="Time that an executor has from its launch to its subscription."
+    )
+    executor_shutdown_grace_period: float = duration(
+        "5secs", help="Time that an executor has to shut down before it is killed."
+    )
+    registration_backoff_factor: float = duration(
+        "1secs",
+        check=lambda s: None if s < _BACKOFF_FACTOR_MAX_S else "expecting less than 1mins",
+        help="Bound of the random delay before the first registration; doubles with each attempt.",
+    )
+    max_completed_executors_per_framework: int = integer(
+        150,
+        check=lambda count: None if count >= 0 else "expecting no negative number",
+        help="Finished executors to remember for each framework.",
+    )
+    logging_level: str = text(
+        "INFO",
+        check=lambda level: None if level in log.LEVELS else _one_of(*log.LEVELS),
+        help="Least severity that is logged.",
+    )
+    log_format: str = text(
+        "glog",
+        check=lambda name: None if name in log.FORMATS else _one_of(*log.FORMATS),
+        help="Form of log lines: glog for people, json for programs.",
+    )
+
+    def problems(self) -> Iterable[str]:
+        """Rules of flags that have to be read with others, or that messages explain better."""
+        try:
+            Resources.parse(self.resources or "", self.default_role)
+        except InvalidValue as error:
+            yield f"Failed to load flag 'resources': {error}"
+        try:
+            parse_attributes(self.attributes or "")
+        except InvalidValue as error:
+            yield f"Failed to load flag 'attributes': {error}"
