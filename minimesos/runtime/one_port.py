@@ -14,7 +14,7 @@ import errno
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 from minimesos.errors import MinimesosError
@@ -24,7 +24,12 @@ FIRST_BYTES_TIMEOUT_S = 10.0  # a client that says nothing for so long is discon
 PIPE_HIGH_BYTES = 256 * 1024  # unsent bytes of a pipe at which its other end is no longer read
 _SOCKET_PATH_MAX = 100  # sun_path holds 107 bytes
 
-ProtocolFactory = Callable[[], asyncio.Protocol]
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+HttpServer = Callable[[], Awaitable[ProtocolFactory]]
+"""Returns who makes the protocols of HTTP connections; asked once, by the first such connection.
+
+So a cluster that nobody looks at by HTTP does not pay for importing and starting its server.
+"""
 
 
 class CannotListen(MinimesosError):
@@ -34,12 +39,13 @@ class CannotListen(MinimesosError):
 class OnePort:
     """A listener on `ip:port` (0: any free one) that hands connections to gRPC or HTTP."""
 
-    def __init__(self, http: ProtocolFactory) -> None:
-        self._http = http
+    def __init__(self, http: HttpServer) -> None:
+        self._start_http = http
+        self._http: asyncio.Task[ProtocolFactory] | None = None
         self._directory = _private_directory()
         self.grpc_socket = self._directory / "grpc.sock"
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.BaseTransport] = set()
+        self._connections: set[asyncio.Transport] = set()
 
     async def start(self, ip: str, port: int) -> tuple[str, int]:
         """Listen; returns the address that was bound. Raises CannotListen."""
@@ -57,8 +63,13 @@ class OnePort:
         if self._server is not None:
             self._server.close()
         for transport in list(self._connections):
-            transport.abort() if isinstance(transport, asyncio.WriteTransport) else None
+            transport.abort()
         self._remove_directory()
+
+    async def _http_factory(self) -> ProtocolFactory:
+        if self._http is None:
+            self._http = asyncio.ensure_future(self._start_http())
+        return await self._http
 
     def _remove_directory(self) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -110,49 +121,35 @@ class _FirstBytes(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._seen += data
         if self._seen.startswith(PREFACE):
-            self._timeout.cancel()
-            self._transport.pause_reading()
-            _Pipe.open(self._transport, self._port, self._seen)
+            self._hand_over(_pipe_to_grpc(self._transport, self._port, self._seen))
         elif not PREFACE.startswith(self._seen):
-            self._timeout.cancel()
-            self._port._connections.discard(self._transport)
-            protocol = self._port._http()
-            self._transport.set_protocol(protocol)
-            protocol.connection_made(self._transport)
-            protocol.data_received(self._seen)
+            self._hand_over(self._to_http())
+
+    def _hand_over(self, how: Coroutine[None, None, None]) -> None:
+        self._timeout.cancel()
+        self._transport.pause_reading()
+        task = asyncio.ensure_future(how)
+        _handing_over.add(task)
+        task.add_done_callback(_handing_over.discard)
+
+    async def _to_http(self) -> None:
+        protocol = (await self._port._http_factory())()
+        assert isinstance(protocol, asyncio.Protocol)
+        if self._transport.is_closing():
+            return
+        self._port._connections.discard(self._transport)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        self._transport.resume_reading()
+        protocol.data_received(self._seen)
 
 
 class _Pipe(asyncio.Protocol):
     """One end of a two-way pipe: what it receives goes to the other end's transport."""
 
-    def __init__(self, other: asyncio.Transport, connections: set[asyncio.BaseTransport]) -> None:
+    def __init__(self, other: asyncio.Transport, connections: set[asyncio.Transport]) -> None:
         self._other = other
         self._connections = connections
-
-    @classmethod
-    def open(cls, client: asyncio.Transport, port: OnePort, seen: bytes) -> None:
-        """Pipe `client` to the gRPC socket, passing on first what was already seen of it."""
-
-        async def connect() -> None:
-            try:
-                server, _ = await asyncio.get_running_loop().create_unix_connection(
-                    lambda: cls(client, port._connections), str(port.grpc_socket)
-                )
-            except OSError:
-                client.abort()
-                return
-            server.write(seen)
-            if client.is_closing():
-                server.close()
-                return
-            pipe = cls(server, port._connections)
-            pipe.connection_made(client)
-            client.set_protocol(pipe)
-            client.resume_reading()
-
-        task = asyncio.ensure_future(connect())
-        _opening.add(task)
-        task.add_done_callback(_opening.discard)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -182,4 +179,23 @@ class _Pipe(asyncio.Protocol):
             self._other.resume_reading()
 
 
-_opening: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references to tasks
+async def _pipe_to_grpc(client: asyncio.Transport, port: OnePort, seen: bytes) -> None:
+    """Pipe `client` to the gRPC socket, passing on first what was already seen of it."""
+    try:
+        server, _ = await asyncio.get_running_loop().create_unix_connection(
+            lambda: _Pipe(client, port._connections), str(port.grpc_socket)
+        )
+    except OSError:
+        client.abort()
+        return
+    server.write(seen)
+    if client.is_closing():
+        server.close()
+        return
+    pipe = _Pipe(server, port._connections)
+    pipe.connection_made(client)
+    client.set_protocol(pipe)
+    client.resume_reading()
+
+
+_handing_over: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from minimesos.runtime import one_port
-from minimesos.runtime.one_port import CannotListen, OnePort
+from minimesos.runtime.one_port import CannotListen, OnePort, ProtocolFactory
 from minimesos.runtime.rpc import OPTIONS, RpcServer, locate
 
 pytestmark = pytest.mark.integration
@@ -42,9 +42,13 @@ async def served() -> AsyncIterator[Served]:
     app = web.Application()
     app.router.add_route("*", "/", hello)
     runner = web.AppRunner(app)
-    await runner.setup()
-    assert runner.server is not None
-    port = OnePort(runner.server)
+
+    async def start_http() -> ProtocolFactory:
+        await runner.setup()
+        assert runner.server is not None
+        return runner.server
+
+    port = OnePort(start_http)
     server = RpcServer(port.grpc_socket)
     server.serve_locate()
     await server.start()
@@ -53,6 +57,10 @@ async def served() -> AsyncIterator[Served]:
     await server.stop(grace_s=0)
     await port.stop()
     await runner.cleanup()
+
+
+async def no_http() -> ProtocolFactory:
+    raise AssertionError("nobody asked for HTTP")
 
 
 async def say(served: Served, *pieces: bytes) -> bytes:
@@ -132,7 +140,7 @@ async def test_a_client_that_never_says_anything_is_dropped(
 
 async def test_a_port_in_use_is_named_together_with_what_to_do() -> None:
     async with served() as here:
-        second = OnePort(asyncio.Protocol)
+        second = OnePort(no_http)
         with pytest.raises(CannotListen, match=rf"port {here.port} .*in use.*--port"):
             await second.start("127.0.0.1", here.port)
         assert not second.grpc_socket.parent.exists()
@@ -141,7 +149,7 @@ async def test_a_port_in_use_is_named_together_with_what_to_do() -> None:
 @pytest.mark.parametrize(("ip", "port"), [("192.0.2.1", 0), ("not an address", 0), ("::1", 70000)])
 async def test_an_address_that_cannot_be_had_is_a_clear_error(ip: str, port: int) -> None:
     with pytest.raises(CannotListen):
-        await OnePort(asyncio.Protocol).start(ip, port)
+        await OnePort(no_http).start(ip, port)
 
 
 async def test_large_answers_pass_through_the_pipe_with_back_pressure() -> None:
