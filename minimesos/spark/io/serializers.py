@@ -1,0 +1,46 @@
+"""Objects in files: batches of records, each one length-prefixed pickle, one after another.
+
+Used for cached partitions on disk and for pickle files. Shuffle data has a format of its own.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import IO, Any
+
+_LENGTH = struct.Struct(">Q")
+_BATCH_BYTES = 256 * 1024
+_BATCH_RECORDS_MAX = 64 * 1024
+
+
+def dump_objects(value: object) -> bytes:
+    """Pickle a value, by cloudpickle if it holds something that has no importable name."""
+    try:
+        return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        from minimesos.spark import closure
+
+        return closure.dumps(value)
+
+
+def write_batches(file: IO[bytes], items: Iterable[Any], batch_size: int = 0) -> None:
+    """Write all items; `batch_size` items in a batch, 0 for batches near 256 KiB."""
+    iterator = iter(items)
+    records = batch_size or 1
+    while batch := list(islice(iterator, records)):
+        data = dump_objects(batch)
+        file.write(_LENGTH.pack(len(data)))
+        file.write(data)
+        if not batch_size:
+            wanted = records * _BATCH_BYTES // len(data)
+            records = max(1, min(2 * records, wanted, _BATCH_RECORDS_MAX))
+
+
+def read_batches(file: IO[bytes]) -> Iterator[list[Any]]:
+    """Yield the batches that `write_batches` wrote; the caller trusts the file, it is pickle."""
+    while header := file.read(_LENGTH.size):
+        (length,) = _LENGTH.unpack(header)
+        yield pickle.loads(file.read(length))

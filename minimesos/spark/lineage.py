@@ -1,0 +1,258 @@
+"""What makes something an RDD: five properties, and what follows from them alone.
+
+Base of `RDD`, which adds the operations. The DAG scheduler reads the five properties on the driver;
+tasks call `iterator` in a worker. Neither scheduling nor any particular RDD is here.
+
+Source: Zaharia et al., "Resilient Distributed Datasets" (NSDI 2012), section 4, table 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from minimesos.spark import callsite, closure
+from minimesos.spark.dependency import Dependency, NarrowDependency, ShuffleDependency
+from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError, PySparkTypeError
+from minimesos.spark.storage import StorageLevel
+
+if TYPE_CHECKING:
+    from minimesos.spark.context import SparkContext
+    from minimesos.spark.partitioner import Partitioner
+    from minimesos.spark.rdd import RDD
+    from minimesos.spark.taskcontext import TaskContext
+
+T = TypeVar("T")
+
+_DRIVER_ONLY = ("_context", "_name", "_payload_free", "_call_site")
+"""Attributes that a task has no use for, or must not have."""
+
+
+class Lineage(Generic[T]):
+    """An immutable, partitioned collection that knows how to compute each of its partitions.
+
+    The five properties: a number of partitions; a function that computes one from its parents; the
+    dependencies on parents; optionally, a partitioner that says where a key is; optionally, the
+    hosts where a partition is best computed.
+    """
+
+    _context: SparkContext | None = None
+    _name: str | None = None
+    _payload_free: bool = True
+    _call_site: str = ""
+    _storage_level: StorageLevel = StorageLevel.NONE
+    is_cached: bool = False
+    """Whether partitions are kept: `persist` or `cache` was called and `unpersist` was not."""
+
+    def __init__(
+        self,
+        context: SparkContext,
+        dependencies: list[Dependency],
+        num_partitions: int,
+        partitioner: Partitioner | None = None,
+    ) -> None:
+        self._context = context
+        self._id = context.next_rdd_id()
+        self._call_site = callsite.short_form()
+        self.dependencies = dependencies
+        self.num_partitions = num_partitions
+        self.partitioner = partitioner
+        self._payload_free = type(self)._add_payload is Lineage._add_payload and all(
+            dependency.rdd._payload_free
+            for dependency in dependencies
+            if isinstance(dependency, NarrowDependency)
+        )
+
+    # The contract with the scheduler and with tasks.
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[T]:
+        """Compute a partition in a task, from iterators over its parents."""
+        raise NotImplementedError
+
+    def iterator(self, index: int, task: TaskContext) -> Iterator[T]:
+        """Return a partition's items in a task: cached ones if there are, else computed."""
+        if self.is_cached:
+            return task.env.blocks.get_or_compute(self, index, task)
+        return self.compute(index, task)
+
+    def preferred_locations(self, index: int) -> list[str]:
+        """Return hosts on which the partition's input is local; none by default."""
+        return []
+
+    def payload(self, index: int) -> dict[int, Any]:
+        """Return what a task for this partition must carry beside the stage's closure, by RDD id.
+
+        That is the slices of driver-side collections in its narrow lineage.
+        """
+        found: dict[int, Any] = {}
+        steps: list[tuple[Lineage[Any], int]] = [(self, index)]
+        while steps:
+            rdd, position = steps.pop()
+            if rdd._payload_free:
+                continue
+            rdd._add_payload(position, found)
+            for dependency in rdd.dependencies:
+                if isinstance(dependency, NarrowDependency):
+                    steps += [(dependency.rdd, i) for i in dependency.parents(position)]
+        return found
+
+    def _add_payload(self, index: int, found: dict[int, Any]) -> None:
+        """Add this RDD's own part of the payload, if it has one."""
+
+    def narrow_lineage(self) -> list[Lineage[Any]]:
+        """Return this RDD and all that are computed in the same task, each once."""
+        seen: dict[int, Lineage[Any]] = {self.id: self}
+        steps: list[Lineage[Any]] = [self]
+        while steps:
+            for dependency in steps.pop().dependencies:
+                parent = dependency.rdd if isinstance(dependency, NarrowDependency) else None
+                if parent is not None and parent.id not in seen:
+                    seen[parent.id] = parent
+                    steps.append(parent)
+        return list(seen.values())
+
+    # Travelling to tasks.
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        closure.refuse_stray(self)
+        return _arrive, (type(self), self._travelling_state())
+
+    def _travelling_state(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for name in _DRIVER_ONLY:
+            state.pop(name, None)
+        return state
+
+    def closure_parts(self) -> Iterable[tuple[str, Any]]:
+        """Yield what travels in the stage's closure, for errors that name what cannot."""
+        for name, value in self._travelling_state().items():
+            if name == "dependencies":
+                for dependency in value:
+                    if isinstance(dependency, NarrowDependency):
+                        yield f"an input of {self._call_site}", dependency.rdd
+                    else:
+                        yield f"the shuffle of {self._call_site}", dependency
+            else:
+                yield f"{name.strip('_')} of {self._call_site}", value
+
+    # Identity, names and persistence.
+
+    @property
+    def id(self) -> int:
+        """Number of this RDD, unique within its context."""
+        return self._id
+
+    @property
+    def context(self) -> SparkContext:
+        """The context that this RDD was made by; an error inside tasks."""
+        if self._context is None:
+            raise PySparkRuntimeError(
+                "RDD operations can only be invoked by the driver, not inside of tasks.",
+                "RDD_TRANSFORM_ONLY_VALID_ON_DRIVER",
+            )
+        return self._context
+
+    @property
+    def ctx(self) -> SparkContext:
+        """The same as `context`."""
+        return self.context
+
+    @property
+    def call_site(self) -> str:
+        """Where the user's program made this RDD: `map at job.py:12`."""
+        return self._call_site
+
+    @property
+    def storage_level(self) -> StorageLevel:
+        """Whether and where partitions are kept once computed."""
+        return self._storage_level
+
+    @property
+    def _rdd(self) -> RDD[T]:
+        return cast("RDD[T]", self)
+
+    def getNumPartitions(self) -> int:
+        """Return the number of partitions."""
+        return self.num_partitions
+
+    def name(self) -> str | None:
+        """Return the name given by `setName`, or None."""
+        return self._name
+
+    def setName(self, name: str) -> RDD[T]:
+        """Name this RDD for people."""
+        self._name = name
+        return self._rdd
+
+    def cache(self) -> RDD[T]:
+        """Keep partitions in memory once they are computed (MEMORY_ONLY)."""
+        return self.persist(StorageLevel.MEMORY_ONLY)
+
+    def persist(self, storageLevel: StorageLevel = StorageLevel.MEMORY_ONLY) -> RDD[T]:
+        """Keep partitions at this level once they are computed; the level cannot be changed."""
+        if not isinstance(storageLevel, StorageLevel):
+            raise PySparkTypeError(
+                "storageLevel must be of type pyspark.StorageLevel", "NOT_STORAGE_LEVEL"
+            )
+        if self.is_cached and self._storage_level != storageLevel:
+            raise IllegalArgumentException(
+                "Cannot change storage level of an RDD after it was already assigned a level"
+            )
+        self._storage_level = storageLevel
+        self.is_cached = storageLevel.useMemory or storageLevel.useDisk
+        return self._rdd
+
+    def unpersist(self, blocking: bool = False) -> RDD[T]:
+        """Forget kept partitions, here and in the workers."""
+        if self.is_cached:
+            self._storage_level = StorageLevel.NONE
+            self.is_cached = False
+            self.context.forget_rdd(self.id)
+        return self._rdd
+
+    def getStorageLevel(self) -> StorageLevel:
+        """Return the storage level."""
+        return self._storage_level
+
+    def toDebugString(self) -> bytes:
+        """Describe the lineage, one RDD a line, indented at each shuffle."""
+        return "\n".join(_debug_lines(self)).encode()
+
+    def __repr__(self) -> str:
+        return f"{self._name or ''} {self._label()}".lstrip()
+
+    def _label(self) -> str:
+        return f"{type(self).__name__}[{self.id}] at {self._call_site}"
+
+
+def _arrive(kind: type[Lineage[Any]], state: dict[str, Any]) -> Lineage[Any]:
+    rdd = kind.__new__(kind)
+    rdd.__dict__.update(state)
+    return rdd
+
+
+def _debug_lines(rdd: Lineage[Any]) -> Iterator[str]:
+    """Yield lines as Spark prints them: `(n)` opens a stage, ` +-` marks a shuffle, ` | ` goes on."""
+    mark = f"({rdd.num_partitions})"
+    yield from _stage_lines(rdd, f"{mark} ", " " * (len(mark) - 1) + "|  ")
+
+
+def _stage_lines(rdd: Lineage[Any], first: str, rest: str) -> Iterator[str]:
+    yield f"{first}{_described(rdd)}"
+    for position, dependency in enumerate(rdd.dependencies):
+        if isinstance(dependency, ShuffleDependency):
+            mark = f"({dependency.rdd.num_partitions})"
+            last = position == len(rdd.dependencies) - 1
+            indent = rest[:-3] + ("   " if last else "|  ")
+            yield from _stage_lines(
+                dependency.rdd,
+                f"{rest[:-3]}+-{mark} ",
+                indent + " " * (len(mark) - 1) + "|  ",
+            )
+        else:
+            yield from _stage_lines(dependency.rdd, rest, rest)
+
+
+def _described(rdd: Lineage[Any]) -> str:
+    level = str(rdd.storage_level) if rdd.is_cached else ""
+    return f"{rdd!r} [{level}]"

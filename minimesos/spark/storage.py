@@ -1,0 +1,275 @@
+"""Cached partitions: storage levels, and the blocks that one worker process keeps.
+
+A block in memory is the list of live items, so reading it again costs nothing; it stays in the
+worker that made it, and the scheduler sends tasks back there. Blocks on disk lie in the executor's
+directory, where all its workers find them. Replication and off-heap memory are accepted as levels
+and treated as one copy in memory and on disk.
+
+Source: Spark's RDD programming guide, "RDD Persistence".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from minimesos.spark.conf import parse_memory_mb
+
+if TYPE_CHECKING:
+    from minimesos.spark.lineage import Lineage
+    from minimesos.spark.taskcontext import TaskContext
+
+_MIB = 1024 * 1024
+_RESERVED_MIB = 300
+"""Executor memory that Spark sets aside before it takes fractions."""
+_LIMIT_BYTES_MIN = 16 * _MIB
+
+_UNROLL_CHUNK = 8192
+"""Items computed between two looks at the memory limit while a partition becomes a block."""
+_SAMPLE = 64
+_SAMPLE_DEPTH = 4
+
+
+class StorageLevel:
+    """Where partitions are kept: disk, memory or both, in what form, and how often."""
+
+    __slots__ = ("deserialized", "replication", "useDisk", "useMemory", "useOffHeap")
+
+    NONE: ClassVar[StorageLevel]
+    DISK_ONLY: ClassVar[StorageLevel]
+    DISK_ONLY_2: ClassVar[StorageLevel]
+    DISK_ONLY_3: ClassVar[StorageLevel]
+    MEMORY_ONLY: ClassVar[StorageLevel]
+    MEMORY_ONLY_2: ClassVar[StorageLevel]
+    MEMORY_AND_DISK: ClassVar[StorageLevel]
+    MEMORY_AND_DISK_2: ClassVar[StorageLevel]
+    OFF_HEAP: ClassVar[StorageLevel]
+    MEMORY_AND_DISK_DESER: ClassVar[StorageLevel]
+
+    def __init__(
+        self,
+        useDisk: bool,
+        useMemory: bool,
+        useOffHeap: bool,
+        deserialized: bool,
+        replication: int = 1,
+    ) -> None:
+        self.useDisk = useDisk
+        self.useMemory = useMemory
+        self.useOffHeap = useOffHeap
+        self.deserialized = deserialized
+        self.replication = replication
+
+    def _fields(self) -> tuple[bool, bool, bool, bool, int]:
+        return (
+            self.useDisk,
+            self.useMemory,
+            self.useOffHeap,
+            self.deserialized,
+            self.replication,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StorageLevel, self._fields()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StorageLevel) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
+    def __repr__(self) -> str:
+        return f"StorageLevel({', '.join(map(repr, self._fields()))})"
+
+    def __str__(self) -> str:
+        words = ["Disk"] * self.useDisk + ["Memory"] * self.useMemory
+        words += ["OffHeap"] * self.useOffHeap
+        words.append("Deserialized" if self.deserialized else "Serialized")
+        words.append(f"{self.replication}x Replicated")
+        return " ".join(words)
+
+
+StorageLevel.NONE = StorageLevel(False, False, False, False)
+StorageLevel.DISK_ONLY = StorageLevel(True, False, False, False)
+StorageLevel.DISK_ONLY_2 = StorageLevel(True, False, False, False, 2)
+StorageLevel.DISK_ONLY_3 = StorageLevel(True, False, False, False, 3)
+StorageLevel.MEMORY_ONLY = StorageLevel(False, True, False, False)
+StorageLevel.MEMORY_ONLY_2 = StorageLevel(False, True, False, False, 2)
+StorageLevel.MEMORY_AND_DISK = StorageLevel(True, True, False, False)
+StorageLevel.MEMORY_AND_DISK_2 = StorageLevel(True, True, False, False, 2)
+StorageLevel.OFF_HEAP = StorageLevel(True, True, True, False)
+StorageLevel.MEMORY_AND_DISK_DESER = StorageLevel(True, True, False, True)
+
+
+class BlockId(NamedTuple):
+    """One partition of one RDD."""
+
+    rdd_id: int
+    index: int
+
+
+class _Block(NamedTuple):
+    items: list[Any]
+    size_bytes: int
+    to_disk: bool
+
+
+class BlockStore:
+    """The cached partitions of one worker: in memory up to a limit, then dropped or on disk."""
+
+    def __init__(self, limit_bytes: int, directory: str) -> None:
+        self._limit_bytes = limit_bytes
+        self._directory = directory
+        self._blocks: OrderedDict[BlockId, _Block] = OrderedDict()
+        """Least recently used first."""
+        self._memory_bytes = 0
+
+    @classmethod
+    def of(cls, conf: Mapping[str, str], workers: int, directory: str) -> BlockStore:
+        """Return a store with one worker's share of the executor's memory for caching."""
+        executor_mib = parse_memory_mb(conf.get("spark.executor.memory", "1g"))
+        fraction = float(conf.get("spark.memory.fraction", "0.6"))
+        share = (executor_mib - _RESERVED_MIB) * _MIB * fraction / max(workers, 1)
+        return cls(max(int(share), _LIMIT_BYTES_MIN), directory)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimated size of all blocks in memory."""
+        return self._memory_bytes
+
+    def __contains__(self, block_id: tuple[int, int]) -> bool:
+        return block_id in self._blocks or os.path.exists(self._path(BlockId(*block_id)))
+
+    def get_or_compute(self, rdd: Lineage[Any], index: int, task: TaskContext) -> Iterator[Any]:
+        """Return a partition's items from the cache, else compute it and keep it if it fits."""
+        block_id = BlockId(rdd.id, index)
+        block = self._blocks.get(block_id)
+        if block is not None:
+            self._blocks.move_to_end(block_id)
+            return iter(block.items)
+        level = rdd.storage_level
+        if level.useDisk and os.path.exists(self._path(block_id)):
+            return self._read(block_id)
+        items = rdd.compute(index, task)
+        return self._keep(block_id, items, level, task) if level.useMemory else (
+            self._keep_on_disk(block_id, items, task)
+        )
+
+    def drop_rdds(self, rdd_ids: Iterable[int]) -> None:
+        """Forget all partitions of these RDDs, in memory and on disk."""
+        dropped = set(rdd_ids)
+        for block_id in [block_id for block_id in self._blocks if block_id.rdd_id in dropped]:
+            self._memory_bytes -= self._blocks.pop(block_id).size_bytes
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return
+        for name in names:
+            prefix, _, rest = name.partition("_")
+            if prefix == "rdd" and rest.partition("_")[0] in map(str, dropped):
+                _unlink(os.path.join(self._directory, name))
+
+    def _keep(
+        self, block_id: BlockId, items: Iterator[Any], level: StorageLevel, task: TaskContext
+    ) -> Iterator[Any]:
+        kept: list[Any] = []
+        size_bytes = 0
+        while chunk := list(islice(items, _UNROLL_CHUNK)):
+            kept += chunk
+            size_bytes += estimate_bytes(chunk)
+            if size_bytes > self._limit_bytes or not self._make_room(size_bytes, block_id.rdd_id):
+                rest = chain(kept, items)
+                return self._keep_on_disk(block_id, rest, task) if level.useDisk else rest
+        self._blocks[block_id] = _Block(kept, size_bytes, level.useDisk)
+        self._memory_bytes += size_bytes
+        task.stored_blocks.append(block_id)
+        return iter(kept)
+
+    def _keep_on_disk(
+        self, block_id: BlockId, items: Iterator[Any], task: TaskContext
+    ) -> Iterator[Any]:
+        self._write(block_id, items)
+        task.stored_blocks.append(block_id)
+        return self._read(block_id)
+
+    def _make_room(self, wanted_bytes: int, for_rdd: int) -> bool:
+        """Evict until `wanted_bytes` fit, never an RDD's block for another of the same RDD."""
+        excess = self._memory_bytes + wanted_bytes - self._limit_bytes
+        if excess <= 0:
+            return True
+        victims: list[BlockId] = []
+        for block_id, block in self._blocks.items():
+            if block_id.rdd_id != for_rdd:
+                victims.append(block_id)
+                excess -= block.size_bytes
+                if excess <= 0:
+                    break
+        else:
+            return False
+        for block_id in victims:
+            block = self._blocks.pop(block_id)
+            self._memory_bytes -= block.size_bytes
+            if block.to_disk:
+                self._write(block_id, block.items)
+        return True
+
+    def _path(self, block_id: BlockId) -> str:
+        return os.path.join(self._directory, f"rdd_{block_id.rdd_id}_{block_id.index}")
+
+    def _write(self, block_id: BlockId, items: Iterable[Any]) -> None:
+        from minimesos.spark.io.serializers import write_batches
+
+        path = self._path(block_id)
+        unfinished = f"{path}.{os.getpid()}"
+        os.makedirs(self._directory, exist_ok=True)
+        try:
+            with open(unfinished, "wb") as file:
+                write_batches(file, items)
+            os.replace(unfinished, path)
+        finally:
+            _unlink(unfinished)
+
+    def _read(self, block_id: BlockId) -> Iterator[Any]:
+        from minimesos.spark.io.serializers import read_batches
+
+        with open(self._path(block_id), "rb") as file:
+            for batch in read_batches(file):
+                yield from batch
+
+
+def estimate_bytes(items: list[Any]) -> int:
+    """Estimate the memory that a list and its items take, from a sample of the items."""
+    step = max(len(items) // _SAMPLE, 1)
+    sample = items[::step]
+    if not sample:
+        return 0
+    return len(items) * (8 + sum(_deep_bytes(item, _SAMPLE_DEPTH) for item in sample) // len(sample))
+
+
+def _deep_bytes(item: Any, depth: int) -> int:
+    size = sys.getsizeof(item)
+    if depth == 0:
+        return size
+    if isinstance(item, dict):
+        parts: list[Any] = list(chain(item.keys(), item.values()))
+    elif isinstance(item, list | tuple | set | frozenset):
+        parts = list(item)
+    elif hasattr(item, "__dict__"):
+        parts = list(vars(item).values())
+    else:
+        return size
+    sample = parts[:: max(len(parts) // _SAMPLE, 1)]
+    if sample:
+        size += len(parts) * sum(_deep_bytes(part, depth - 1) for part in sample) // len(sample)
+    return size
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
