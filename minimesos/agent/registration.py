@@ -18,6 +18,7 @@ from random import Random
 from google.protobuf.message import Message
 
 from minimesos.actor import CancelTimer, Close, Connect, Effect, Send, SetTimer
+from minimesos.backoff import Backoff
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import cluster_pb2
 
@@ -58,9 +59,8 @@ class Registration:
     ) -> None:
         self.phase = Phase.WAITING
         self._address = address
-        self._factor_s = backoff_factor_s
-        self._bound_s = backoff_factor_s
-        self._random = random
+        self._connecting = Backoff(backoff_factor_s, CONNECT_BACKOFF_MAX_S, random)
+        self._registering = Backoff(backoff_factor_s, REGISTER_BACKOFF_MAX_S, random)
         self._effects = effects
         self._greeting = greeting
         self._ping_timeout_s = PING_TIMEOUT_S
@@ -72,15 +72,15 @@ class Registration:
     def start(self, now: float) -> None:
         """Schedule the first attempt."""
         self.phase = Phase.WAITING
-        self._bound_s = self._factor_s
+        self._connecting.reset()
         self._effects.append(CancelTimer(PING_TIMER))
-        self._schedule(now, CONNECT_BACKOFF_MAX_S)
+        self._schedule(self._connecting, now)
 
     def attempt(self, now: float) -> None:
         """React to the attempt timer: connect, or register once more."""
         if self.phase is Phase.REGISTERING:
             self._effects.append(Send(MASTER, self._greeting()))
-            self._schedule(now, REGISTER_BACKOFF_MAX_S)
+            self._schedule(self._registering, now)
         elif self.phase in (Phase.WAITING, Phase.CONNECTING):
             self.phase = Phase.CONNECTING
             self._effects.append(Connect(MASTER, self._address))
@@ -92,7 +92,7 @@ class Registration:
             return
         log.info("New master detected", master=f"master@{self._address}")
         self.phase = Phase.REGISTERING
-        self._bound_s = self._factor_s
+        self._registering.reset()
         # A master that never answers is as good as gone.
         self._effects.append(SetTimer(PING_TIMER, now + self._ping_timeout_s))
         self.attempt(now)
@@ -104,7 +104,7 @@ class Registration:
         if self.phase is Phase.CONNECTING:
             log.warning("Cannot reach the master, will try again", master=self._address, why=reason)
             self.phase = Phase.WAITING
-            self._schedule(now, CONNECT_BACKOFF_MAX_S)
+            self._schedule(self._connecting, now)
         else:
             log.warning("Lost the master, detecting a new one", master=self._address, why=reason)
             self.start(now)
@@ -141,7 +141,5 @@ class Registration:
         self._effects.append(Close(MASTER))
         self.start(now)
 
-    def _schedule(self, now: float, bound_max_s: float) -> None:
-        delay_s = self._random.uniform(0.0, min(self._bound_s, bound_max_s))
-        self._bound_s = min(2 * self._bound_s, bound_max_s)
-        self._effects.append(SetTimer(ATTEMPT_TIMER, now + delay_s))
+    def _schedule(self, backoff: Backoff, now: float) -> None:
+        self._effects.append(SetTimer(ATTEMPT_TIMER, now + backoff.next_s()))
