@@ -31,10 +31,8 @@ def entry_of(message: mesos_pb2.Resource) -> tuple[str, Metadata, Value]:
     name = message.name
     if not name:
         raise InvalidResources("a resource has no name")
-    if message.type == mesos_pb2.Value.TEXT:
-        raise InvalidResources(f"resource '{name}' is of type TEXT, which is not supported")
-    value = _value_of(message)
     metadata = metadata_of(message)
+    value = _value_of(message)
     if message.HasField("shared") and isinstance(value, int) and value:
         return name, replace(metadata, shared_size=value), 1
     return name, metadata, value
@@ -66,6 +64,8 @@ def metadata_of(message: mesos_pb2.Resource) -> Metadata:
 
     Raises InvalidResources with the rule that is broken.
     """
+    if message.type == mesos_pb2.Value.TEXT:
+        raise InvalidResources(f"resource '{message.name}' is TEXT, which is not supported")
     reservations = _reservations_of(message)
     disk = _disk_of(message) if message.HasField("disk") else None
     shared = message.HasField("shared")

@@ -42,7 +42,7 @@ def parse_duration(text: str) -> float:
     if match is None or match[2] not in _DURATION_UNITS_NS:
         units = " ".join(_DURATION_UNITS_NS)
         raise InvalidValue(f"'{text}' is not a duration like 10secs (units: {units})")
-    nanoseconds = int(Decimal(match[1]) * _DURATION_UNITS_NS[match[2]])
+    nanoseconds = round(Decimal(match[1]) * _DURATION_UNITS_NS[match[2]])
     if nanoseconds > _DURATION_MAX_NS:
         raise InvalidValue(f"duration '{text}' is too long")
     return nanoseconds / NANOSECONDS

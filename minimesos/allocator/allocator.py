@@ -180,4 +180,4 @@ class Allocator(Protocol):
         """Return the shares of all roles that have frameworks or resources, by role."""
 
     def why_no_offers(self, framework_id: str) -> list[str]:
-        """Say in sentences why nothing would be offered at a framework's turn; empty if it would."""
+        """Say in sentences why nothing would be offered to a framework; empty if it would."""

@@ -29,9 +29,7 @@ def why_no_offers(
     reasons: list[str] = []
     for role in sorted(framework.roles):
         if role in framework.suppressed:
-            reasons.append(
-                f"Offers in role '{role}' are suppressed; the framework must revive them."
-            )
+            reasons.append(f"In role '{role}': offers are suppressed until the framework revives.")
             continue
         refusals: Counter[Refusal] = Counter()
         for agent in active:
