@@ -21,8 +21,14 @@ READ_BYTES_MAX = 2**20
 READS_MAX = 16  # in a row for one socket, before others get their turn
 
 
+class Timer(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None: ...
+
+
 class Reactor(Protocol):
-    """The part of an event loop that this needs; asyncio's loops have it."""
+    """The part of an event loop that small programs need; asyncio's loops have it."""
 
     def add_reader(self, fd: int, callback: Callable[[], Any], /) -> Any: ...
 
@@ -31,6 +37,10 @@ class Reactor(Protocol):
     def add_writer(self, fd: int, callback: Callable[[], Any], /) -> Any: ...
 
     def remove_writer(self, fd: int, /) -> Any: ...
+
+    def call_later(self, delay: float, callback: Callable[[], Any], /) -> Timer: ...
+
+    def time(self) -> float: ...
 
 
 class FrameSocket:
@@ -121,25 +131,36 @@ class FrameSocket:
         self._socket.close()
 
     def read(self) -> None:
-        """Deliver what has arrived; called by the reactor, and before the peer is given up."""
+        """Deliver some of what has arrived."""
+        more: bool | None = True
         for _ in range(READS_MAX):
-            room = min(max(self._wanted - len(self._in), READ_BYTES), READ_BYTES_MAX)
-            try:
-                data = self._socket.recv(room)
-            except BlockingIOError:
-                break
-            except OSError:
-                data = b""
-            if not data:
-                self._on_turn()
-                if not self.closed:
-                    self.close()
-                    self._on_close()
-                return
-            self._split(data)
-            if self.closed or len(data) < room:
+            more = self._read_once()
+            if not more:
                 break
         self._on_turn()
+        if more is None and not self.closed:
+            self.close()
+            self._on_close()
+
+    def read_rest(self) -> None:
+        """Deliver all that has arrived; for a peer that is known to be dead. No `on_close`."""
+        while not self.closed and self._read_once():
+            pass
+        self._on_turn()
+
+    def _read_once(self) -> bool | None:
+        """Say whether more may be waiting; None at the end of the stream."""
+        room = min(max(self._wanted - len(self._in), READ_BYTES), READ_BYTES_MAX)
+        try:
+            data = self._socket.recv(room)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return None
+        if not data:
+            return None
+        self._split(data)
+        return len(data) == room and not self.closed
 
     def _split(self, data: bytes) -> None:
         """Deliver the frames that `data` completes."""

@@ -37,7 +37,10 @@ class CannotListen(MinimesosError):
 
 
 class OnePort:
-    """A listener on `ip:port` (0: any free one) that hands connections to gRPC or HTTP."""
+    """A listener on `ip:port` (0: any free one) that hands connections to gRPC or HTTP.
+
+    It is bound before it serves, because a program must know its address to tell others of it.
+    """
 
     def __init__(self, http: HttpServer) -> None:
         self._start_http = http
@@ -47,16 +50,28 @@ class OnePort:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Transport] = set()
 
-    async def start(self, ip: str, port: int) -> tuple[str, int]:
-        """Listen; returns the address that was bound. Raises CannotListen."""
+    async def bind(self, ip: str, port: int) -> tuple[str, int]:
+        """Take the port, without accepting yet; returns the address. Raises CannotListen."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _FirstBytes(self), ip, port)
+            self._server = await loop.create_server(
+                lambda: _FirstBytes(self), ip, port, start_serving=False
+            )
         except (OSError, OverflowError) as error:
             self._remove_directory()
             raise CannotListen(_why_not(ip, port, error)) from error
         bound = self._server.sockets[0].getsockname()
-        return bound[0], bound[1]
+        self._address = (bound[0], bound[1])
+        return self._address
+
+    async def serve(self) -> None:
+        """Accept connections. Raises CannotListen if another program was quicker to."""
+        assert self._server is not None, "bind first"
+        try:
+            await self._server.start_serving()
+        except OSError as error:
+            self._remove_directory()
+            raise CannotListen(_why_not(*self._address, error)) from error
 
     async def stop(self) -> None:
         """Stop listening and drop the connections; HTTP's own are for aiohttp to end."""

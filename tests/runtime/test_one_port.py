@@ -52,7 +52,8 @@ async def served() -> AsyncIterator[Served]:
     server = RpcServer(port.grpc_socket)
     server.serve_locate()
     await server.start()
-    _, number = await port.start("127.0.0.1", 0)
+    _, number = await port.bind("127.0.0.1", 0)
+    await port.serve()
     yield Served(number, port)
     await server.stop(grace_s=0)
     await port.stop()
@@ -142,14 +143,14 @@ async def test_a_port_in_use_is_named_together_with_what_to_do() -> None:
     async with served() as here:
         second = OnePort(no_http)
         with pytest.raises(CannotListen, match=rf"port {here.port} .*in use.*--port"):
-            await second.start("127.0.0.1", here.port)
+            await second.bind("127.0.0.1", here.port)
         assert not second.grpc_socket.parent.exists()
 
 
 @pytest.mark.parametrize(("ip", "port"), [("192.0.2.1", 0), ("not an address", 0), ("::1", 70000)])
 async def test_an_address_that_cannot_be_had_is_a_clear_error(ip: str, port: int) -> None:
     with pytest.raises(CannotListen):
-        await OnePort(no_http).start(ip, port)
+        await OnePort(no_http).bind(ip, port)
 
 
 async def test_large_answers_pass_through_the_pipe_with_back_pressure() -> None:
