@@ -44,8 +44,11 @@ class Backend(Protocol):
         """Partitions of a collection whose caller names none."""
         ...
 
-    def start(self, listener: BackendListener) -> None:
-        """Begin to acquire executors; returns at once. Called on the loop thread."""
+    async def start(self, listener: BackendListener) -> None:
+        """Begin to acquire executors; returns once `application_id` is known, not waiting for them.
+
+        Raises MinimesosError if the application is refused or its cluster cannot be reached.
+        """
         ...
 
     def is_ready(self) -> bool:
