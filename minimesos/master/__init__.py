@@ -1,0 +1,1 @@
+"""The master: decides who gets which resources, and relays between frameworks and agents."""

@@ -1,0 +1,1 @@
+"""A simulated cluster in virtual time, and builders of valid messages, for tests of frameworks."""
