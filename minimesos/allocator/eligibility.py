@@ -66,9 +66,13 @@ class Eligibility:
     config: AllocatorConfig
     filters: OfferFilters
 
-    def offer(self, agent: AgentState, framework: FrameworkState, role: str) -> Resources | Refusal:
-        """Return what may be offered of an agent's available resources, or why nothing may."""
-        free = agent.available.allocatable_to(role)
+    def offer(
+        self, agent: AgentState, framework: FrameworkState, role: str, free: Resources
+    ) -> Resources | Refusal:
+        """Return what may be offered of `free`: what is available there and the role may have.
+
+        If nothing may, say why. Whatever is refused is still refused when less is free.
+        """
         if not free:
             return Refusal.NOTHING_FREE
         if self._needs_gpu_capability(agent, framework):

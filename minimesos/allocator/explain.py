@@ -33,7 +33,7 @@ def why_no_offers(
             continue
         refusals: Counter[Refusal] = Counter()
         for agent in active:
-            offer = eligibility.offer(agent, framework, role)
+            offer = eligibility.offer(agent, framework, role, agent.available.allocatable_to(role))
             if not isinstance(offer, Refusal):
                 return []
             refusals[offer] += 1

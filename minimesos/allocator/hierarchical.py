@@ -1,10 +1,13 @@
 """The hierarchical DRF allocator: each agent goes to the role and framework furthest behind.
 
 Theory of operation. One sorter orders roles, and one per role orders its frameworks. A run takes
-the agents where something changed, in random order. Each is offered to the first role and framework
-that may have it, and that gets everything it may have of it (coarse-grained); what is left goes on
-to the next. Nothing else is looked at: an agent on which nobody wants what is left stays so until
-something changes, so it is not even a candidate, nor is an agent with nothing free.
+agents in random order. Each is offered to the first role and framework that may have it, and that
+gets everything it may have of it (coarse-grained); what is left goes on to the next.
+
+A run looks only at what changed. What is left on an agent after a run nobody wanted, and as
+whatever is refused is also refused when less is free, nobody will until something changes:
+something comes back, a filter expires (all may take again), or a framework comes or revives (it
+alone is asked).
 
 Kept true between calls: (1) on each agent total = available + sum of what is charged; (2) each
 sorter holds exactly the sums of what agents have charged; (3) roles and frameworks are clients of
@@ -51,10 +54,11 @@ class HierarchicalAllocator:
         self._agents: dict[str, AgentState] = {}
         self._filters = OfferFilters(config.allocation_interval_s)
         self._eligibility = Eligibility(config, self._filters)
-        # Candidates, as dicts because the order of sets differs from process to process.
+        # Agents to look at, as dicts because the order of sets differs from process to process.
         self._now: dict[str, None] = {}
         self._next_period: dict[str, None] = {}
-        self._all_now = False
+        # Frameworks, by role, that have not yet seen what the others left on all agents.
+        self._newcomers: dict[str, set[str]] = {}
 
     # -- frameworks -------------------------------------------------------------------------------
 
@@ -81,6 +85,7 @@ class HierarchicalAllocator:
         )
         self._frameworks[framework_id] = framework
         self._track(framework, framework.roles)
+        self._welcome(framework, framework.roles)
 
     def update_framework(
         self,
@@ -101,6 +106,7 @@ class HierarchicalAllocator:
         framework.capabilities = frozenset(capabilities)
         framework.min_allocatable = dict(min_allocatable or {})
         self._track(framework, affected)
+        self._welcome(framework, framework.roles)
 
     def remove_framework(self, framework_id: str) -> None:
         framework = self._framework(framework_id)
@@ -117,6 +123,7 @@ class HierarchicalAllocator:
         framework.active = True
         framework.suppressed = frozenset(suppressed_roles)
         self._track(framework, framework.roles)
+        self._welcome(framework, framework.roles)
 
     def deactivate_framework(self, framework_id: str) -> None:
         framework = self._framework(framework_id)
@@ -137,6 +144,7 @@ class HierarchicalAllocator:
         for role in revived:
             self._filters.forget_owner((framework_id, role))
         self._track(framework, framework.roles)
+        self._welcome(framework, revived)
 
     def _framework(self, framework_id: str) -> FrameworkState:
         try:
@@ -152,10 +160,15 @@ class HierarchicalAllocator:
                 if framework.wants(role):
                     frameworks.activate(framework.framework_id)
                     self._roles.activate(role)
-                    self._all_now = True
                     continue
                 frameworks.deactivate(framework.framework_id)
             self._untrack_idle(role, framework.framework_id)
+
+    def _welcome(self, framework: FrameworkState, roles: Iterable[str]) -> None:
+        """Let a framework see in the next run what is free on all agents."""
+        for role in roles:
+            if framework.wants(role):
+                self._newcomers.setdefault(role, set()).add(framework.framework_id)
 
     def _client(self, role: str, framework_id: str) -> Sorter:
         """Return a role's sorter of frameworks, in which the framework is a client."""
@@ -290,7 +303,7 @@ class HierarchicalAllocator:
 
     @property
     def run_wanted(self) -> bool:
-        return self._all_now or bool(self._now)
+        return bool(self._newcomers or self._now)
 
     def allocate(
         self, now: float, agents: Iterable[str] | None = None, *, periodic: bool = False
@@ -298,48 +311,55 @@ class HierarchicalAllocator:
         self._next_period.update(dict.fromkeys(self._filters.expire(now)))
         if agents is not None:
             self._now.update(dict.fromkeys(agents))
-        candidates = self._candidates(periodic)
+        changed = self._now
+        if periodic or self._newcomers:
+            changed = self._now | self._next_period
+            self._next_period = {}
+        else:
+            self._next_period = {n: None for n in self._next_period if n not in self._now}
+        newcomers, self._newcomers, self._now = self._newcomers, {}, {}
         if periodic:
             self._filters.count_periodic_run()
-        self._random.shuffle(candidates)
         grants: list[OfferGrant] = []
-        for agent in candidates:
-            grants += self._share_out(agent)
+        for agent in self._shuffled(self._agents if newcomers else changed):
+            takers = None if agent.agent_id in changed else newcomers
+            grants += self._share_out(agent, takers)
         return grants
 
-    def _candidates(self, periodic: bool) -> list[AgentState]:
-        """Take the agents to look at: active ones that have something free."""
-        if self._all_now:
-            names: Iterable[str] = self._agents
-            taken = True
-        else:
-            names = self._now | self._next_period if periodic else self._now
-            taken = periodic
+    def _shuffled(self, names: Iterable[str]) -> list[AgentState]:
+        """Return those of some agents that are active and have something free, in random order."""
         known = (self._agents[name] for name in names if name in self._agents)
-        candidates = [agent for agent in known if agent.active and agent.available]
-        if taken:
-            self._next_period.clear()
-        else:
-            for name in self._now:
-                self._next_period.pop(name, None)
-        self._now.clear()
-        self._all_now = False
-        return candidates
+        agents = [agent for agent in known if agent.active and agent.available]
+        self._random.shuffle(agents)
+        return agents
 
-    def _share_out(self, agent: AgentState) -> Iterable[OfferGrant]:
-        """Grant what is free on an agent, to those furthest behind first."""
+    def _share_out(
+        self, agent: AgentState, takers: Mapping[str, Collection[str]] | None
+    ) -> Iterable[OfferGrant]:
+        """Grant what is free on an agent, to those furthest behind first.
+
+        If `takers` is given only those are asked: the others had their turn and nothing has
+        changed.
+        """
         for role in self._roles.sort():
-            if not agent.available:
-                return
+            asked = None if takers is None else takers.get(role, ())
+            free = agent.available.allocatable_to(role)
+            if not free or (asked is not None and not asked):
+                continue
             for framework_id in self._frameworks_of[role].sort():
+                if asked is not None and framework_id not in asked:
+                    continue
                 framework = self._frameworks[framework_id]
-                offer = self._eligibility.offer(agent, framework, role)
-                if offer is Refusal.NOTHING_FREE:
-                    break
+                offer = self._eligibility.offer(agent, framework, role, free)
                 if isinstance(offer, Refusal):
                     continue
                 self._charge(agent, framework_id, role, offer)
                 yield OfferGrant(framework_id, role, agent.agent_id, offer.allocated_to(role))
+                free = agent.available.allocatable_to(role)
+                if not free:
+                    break
+            if not agent.available:
+                return
 
     # -- what consoles show -----------------------------------------------------------------------
 

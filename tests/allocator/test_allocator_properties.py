@@ -1,4 +1,4 @@
-"""Whatever happens, the allocator keeps count, gives nothing twice, and depends on its seed alone."""
+"""Whatever happens, the allocator keeps count, gives nothing twice, and follows its seed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,12 @@ class Story:
             self.allocator.suppress(name, self.frameworks[name][:1])
 
     def allocate(self) -> None:
-        granted = self.allocator.allocate(self.now, periodic=self.random.random() < 0.7)
+        periodic = self.random.random() < 0.7
+        granted = self.allocator.allocate(self.now, periodic=periodic)
+        if (
+            periodic
+        ):  # it looked only at what changed, but nobody would take what it did not look at
+            assert all(self.allocator.why_no_offers(name) for name in self.frameworks)
         for grant in granted:
             assert grant.agent_id not in self.inactive
             assert grant.role in self.frameworks[grant.framework_id]

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from minimesos.allocator.allocator import Allocator, AllocatorConfig, OfferGrant, parse_alternatives
+from minimesos.allocator.eligibility import AgentState, Eligibility, FrameworkState
 from minimesos.allocator.hierarchical import HierarchicalAllocator
 from minimesos.errors import InvariantViolated
 from minimesos.proto.mesos.v1 import mesos_pb2
@@ -497,3 +498,37 @@ def test_a_framework_without_offers_is_told_why() -> None:
 
     cluster.allocator.deactivate_framework("fw")
     assert why("fw") == ["The framework is not active: it is disconnected or was deactivated."]
+
+
+# -- speed -----------------------------------------------------------------------------------------
+
+
+def test_what_a_run_looks_at_is_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[tuple[str, str]] = []
+    asked = Eligibility.offer
+
+    def offer(self: Eligibility, agent: AgentState, framework: FrameworkState, *rest: object):  # type: ignore[no-untyped-def]
+        looked_at.append((agent.agent_id, framework.framework_id))
+        return asked(self, agent, framework, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Eligibility, "offer", offer)
+    cluster = Cluster()
+    for number in range(50):
+        cluster.allocator.add_agent(f"S{number}", "h", Resources.parse("cpus:2;mem:64"), {})
+    cluster.framework("fw1")
+    assert len(looked_at) == 50
+
+    looked_at.clear()
+    cluster.next_period()
+    assert looked_at == []
+
+    cluster.give_back(agent="S7")
+    cluster.next_period()
+    assert looked_at == [("S7", "fw1")]
+
+    cluster.give_back(refuse_seconds=3600)
+    cluster.next_period()
+    looked_at.clear()
+    cluster.framework("fw2", min_allocatable={"*": parse_alternatives("cpus:100")})
+    assert {framework for _, framework in looked_at} == {"fw2"}
+    assert len(looked_at) == 50

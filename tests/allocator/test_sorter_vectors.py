@@ -280,6 +280,14 @@ def test_a_client_collapses_to_a_leaf_when_those_below_it_are_gone(first: str) -
     assert ledger.order == expected
 
 
+def test_a_client_keeps_its_allocation_count_when_others_come_below_it() -> None:
+    ledger = Ledger()
+    ledger.add("d", 1, 1)
+    ledger.give("d", 1, 1)
+    ledger.add("d/e", 2, 2)
+    assert ledger.order == ["d/e", "d"]  # counts 1 2
+
+
 def test_removing_a_client_from_the_middle_keeps_those_below_it() -> None:
     ledger = Ledger()
     ledger.add("d", 3, 3)
