@@ -21,6 +21,7 @@ Source: Mesos 1.11, the allocator's run without quota (stage 2).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from random import Random
@@ -52,6 +53,7 @@ class HierarchicalAllocator:
         self._weights: dict[str, Fraction] = {}
         self._frameworks: dict[str, FrameworkState] = {}
         self._agents: dict[str, AgentState] = {}
+        self._agents_charged: Counter[tuple[str, str]] = Counter()  # by framework id and role
         self._filters = OfferFilters(config.allocation_interval_s)
         self._eligibility = Eligibility(config, self._filters)
         # Agents to look at, as dicts because the order of sets differs from process to process.
@@ -189,8 +191,9 @@ class HierarchicalAllocator:
         subscribed = framework is not None and role in framework.roles
         if framework_id in frameworks and not subscribed:
             frameworks.deactivate(framework_id)
-            if not frameworks.allocation(framework_id):
+            if not self._agents_charged[framework_id, role]:
                 frameworks.remove(framework_id)
+                del self._agents_charged[framework_id, role]
         if not frameworks:
             self._roles.remove(role)
             del self._frameworks_of[role]
@@ -278,6 +281,8 @@ class HierarchicalAllocator:
     def _charge(self, agent: AgentState, framework_id: str, role: str, part: Resources) -> None:
         agent.available -= part
         owner = (framework_id, role)
+        if owner not in agent.charged:
+            self._agents_charged[owner] += 1
         agent.charged[owner] = agent.charged.get(owner, Resources.EMPTY) + part
         self._client(role, framework_id).allocated(framework_id, part.quantities())
         self._roles.allocated(role, part.quantities())
@@ -287,8 +292,8 @@ class HierarchicalAllocator:
         left = agent.charged.get(owner, Resources.EMPTY) - part
         if left:
             agent.charged[owner] = left
-        else:
-            agent.charged.pop(owner, None)
+        elif agent.charged.pop(owner, None) is not None:
+            self._agents_charged[owner] -= 1
         agent.available += part
         self._frameworks_of[role].unallocated(framework_id, part.quantities())
         self._roles.unallocated(role, part.quantities())

@@ -293,6 +293,19 @@ def test_a_removed_framework_weighs_on_its_role_until_its_resources_are_back() -
     assert cluster.framework("next") == [("next", "S1")]
 
 
+def test_a_removed_framework_may_still_hold_what_has_no_share() -> None:
+    cluster = Cluster()
+    cluster.framework("fw", "dev")
+    cluster.agent("S1", "cpus:1;mem:64;ports:[1-9]")
+    ports = Resources.of(ports="[1-9]", allocated="dev")
+    scalars = cluster.grants.pop().resources - ports
+    cluster.allocator.recover_resources("fw", "S1", scalars, None, cluster.now)
+    cluster.allocator.remove_framework("fw")
+    assert list(cluster.allocator.shares()) == ["dev"]
+    cluster.allocator.recover_resources("fw", "S1", ports, None, cluster.now)
+    assert cluster.allocator.shares() == {}
+
+
 def test_changed_roles_take_effect_and_old_charges_stay() -> None:
     cluster = Cluster()
     cluster.framework("fw", "dev")
