@@ -223,7 +223,7 @@ class _Loader:
             if raw.startswith(_FILE) and not spec.is_path:
                 raw = self._read_file(raw.removeprefix(_FILE)).rstrip("\n")
             value = spec.parse(raw)
-        except (InvalidValue, OSError, UnicodeDecodeError) as error:
+        except (ValueError, OSError) as error:
             self.problems.append(f"Failed to load flag '{name}': {error}")
             return None
         refusal = spec.check(value) if spec.check is not None else None

@@ -144,6 +144,10 @@ def test_rules_about_values_are_checked(arguments: list[str], problem: str) -> N
     assert problem in problems_of(*arguments)
 
 
+def test_a_number_too_long_to_convert_is_a_problem_like_others() -> None:
+    assert len(problems_of("--port=" + "9" * 5000, "--cache=" + "9" * 5000 + "GB")) == 2
+
+
 def test_a_required_flag_must_be_given() -> None:
     with pytest.raises(InvalidFlags, match="Missing required option '--master'"):
         load(Demanding, [], {})
