@@ -1,0 +1,124 @@
+"""The master's program around its core: one port with gRPC, operator endpoints and pages.
+
+Used by `minimesos master`, by clusters in one process and by tests. It decides nothing: stimuli go
+to `Master`, snapshots come from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING
+
+import grpc
+
+import minimesos
+from minimesos.flags import flags_at_startup, to_json
+from minimesos.ids import RandomIds
+from minimesos.log import get_logger
+from minimesos.master import snapshot
+from minimesos.master.flags import MasterFlags
+from minimesos.master.master import Master, master_info
+from minimesos.proto.mesos.v1 import master_pb2
+from minimesos.runtime.frames import AGENT, SCHEDULER
+from minimesos.runtime.rpc import OperatorError
+from minimesos.runtime.server import (
+    Server,
+    advertised_hostname,
+    advertised_ip,
+    warn_if_exposed,
+)
+from minimesos.runtime.streams import Peers
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from minimesos.http.routing import Handler
+
+Pages = Callable[[], "Mapping[str, Handler]"]
+"""Returns the routes of a console; called with the first HTTP request, so it may import late."""
+
+_log = get_logger(__name__)
+
+
+class MasterServer:
+    """A master that listens. `start`, then `run`; `address` is known in between."""
+
+    def __init__(self, flags: MasterFlags, pages: Pages | None = None) -> None:
+        self._flags = flags
+        self._pages = pages
+        self._server = Server(self._build_http)
+        self.core: Master
+        self._peers: Peers
+
+    @property
+    def address(self) -> str:
+        """ip:port that clients on this host can use."""
+        return self._server.address
+
+    async def start(self) -> None:
+        """Listen. Raises CannotListen."""
+        flags, server = self._flags, self._server
+        await server.bind(flags.ip, flags.port)
+        warn_if_exposed(server.ip)
+        _log.info(f"Version: {minimesos.__version__}")
+        _log.info(f"Using '{flags.allocator}' allocator")
+        _log.info(flags_at_startup(flags))
+        ip = advertised_ip(server.ip, flags.advertise_ip)
+        info = master_info(
+            RandomIds(SystemRandom()).uuid(),
+            ip,
+            flags.advertise_port or server.port,
+            advertised_hostname(ip, flags.hostname),
+        )
+        self.core = Master(flags, info, Random())
+        self._peers = server.host(self.core, [SCHEDULER, AGENT])
+        server.rpc.serve_locate()
+        server.rpc.serve_operator(self._operate)
+        await server.serve()
+        _log.info(f"Serving gRPC, HTTP and the console on http://{self.address}")
+
+    async def run(self) -> int:
+        """Work until `stop` or a failure; returns the exit code."""
+        try:
+            return await self._peers.host.run()
+        finally:
+            await self._server.stop(self._peers)
+
+    def stop(self, reason: str) -> None:
+        """Make `run` return. Callable from any thread."""
+        self._peers.host.stop(0, reason)
+
+    def _state(self) -> dict[str, object]:
+        return snapshot.state(self.core, self._peers.host.clock.now())
+
+    async def _build_http(self) -> web.AppRunner:
+        from minimesos.http import endpoints, metrics
+        from minimesos.http.routing import Router
+
+        def numbers() -> dict[str, object]:
+            return metrics.master_metrics(self._state(), self._peers.host.clock.now())
+
+        routes = endpoints.common_routes("master", to_json(self._flags), self._state, numbers)
+        routes |= endpoints.master_routes(self._state, lambda: snapshot.roles(self.core))
+        if self._pages is not None:
+            routes |= self._pages()
+        return await Router("master", routes).runner()
+
+    async def _operate(self, call: master_pb2.Call) -> master_pb2.Response:
+        response = master_pb2.Response()
+        match call.type:
+            case master_pb2.Call.GET_HEALTH:
+                response.type = master_pb2.Response.GET_HEALTH
+                response.get_health.healthy = True
+            case master_pb2.Call.GET_VERSION:
+                response.type = master_pb2.Response.GET_VERSION
+                response.get_version.version_info.version = minimesos.__version__
+            case master_pb2.Call.GET_FLAGS:
+                response.type = master_pb2.Response.GET_FLAGS
+                for name, value in to_json(self._flags).items():
+                    response.get_flags.flags.add(name=name, value=value)
+            case _:
+                name = master_pb2.Call.Type.Name(call.type)
+                raise OperatorError(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported")
+        return response
