@@ -1,0 +1,224 @@
+"""The agent's program around its core: one port, a containerizer, operator endpoints, sandboxes.
+
+Used by `minimesos agent`, by clusters in one process and by tests. It decides nothing: stimuli go
+to `Agent`, whose effects are performed by the streams and the containerizer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING
+
+import minimesos
+from minimesos.agent import snapshot
+from minimesos.agent.agent import Agent, ShutdownRequested
+from minimesos.agent.containerizer.containerizer import PosixContainerizer
+from minimesos.agent.containers import DestroyContainer, LaunchContainer, UpdateContainer
+from minimesos.agent.flags import AgentFlags, isolators
+from minimesos.agent.machine import machine_resources
+from minimesos.agent.sandbox_files import locate_sandbox
+from minimesos.attributes import format_attributes, parse_attributes
+from minimesos.errors import MinimesosError
+from minimesos.flags import duration, flags_at_startup, to_json
+from minimesos.ids import RandomIds
+from minimesos.log import get_logger
+from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.resources import Resources
+from minimesos.runtime.frames import AGENT, EXECUTOR
+from minimesos.runtime.rpc import RpcClient
+from minimesos.runtime.server import Server, advertised_hostname, warn_if_exposed
+from minimesos.runtime.streams import Peers
+from minimesos.units import format_duration
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from minimesos.http.routing import Handler
+
+Pages = Callable[[], "Mapping[str, Handler]"]
+"""Returns the routes of a console; called with the first HTTP request, so it may import late."""
+
+SHUTDOWN_MARGIN_S = 5.0  # what a shutdown may take beyond the executors' own grace period
+EXIT_NO_MASTER = 1
+_COMMAND_EXECUTOR = (sys.executable, "-P", "-m", "minimesos_executor", "command")
+
+_log = get_logger(__name__)
+
+
+class CannotUseWorkDir(MinimesosError):
+    """The work directory cannot be written to; says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFlags(AgentFlags):
+    """An agent's flags, with those that concern only its program."""
+
+    master_detection_timeout: float | None = duration(
+        help="Time to look for a master before giving up; looks for ever if not set."
+    )
+
+
+class AgentServer:
+    """An agent that listens. `start`, then `run`; `address` is known in between."""
+
+    def __init__(self, flags: ServerFlags, pages: Pages | None = None) -> None:
+        self._flags = flags
+        self._pages = pages
+        self._server = Server(self._build_http)
+        self.core: Agent
+        self._peers: Peers
+        self._client: RpcClient
+        self._containerizer: PosixContainerizer
+
+    @property
+    def address(self) -> str:
+        """ip:port that executors and clients on this host can use."""
+        return self._server.address
+
+    async def start(self) -> None:
+        """Listen. Raises CannotListen and CannotUseWorkDir."""
+        server = self._server
+        # Sandboxes are named by absolute paths, whatever directory this program was started in.
+        flags = dataclasses.replace(self._flags, work_dir=usable_work_dir(self._flags.work_dir))
+        self._flags = flags
+        await server.bind(flags.ip, flags.port)
+        warn_if_exposed(server.ip)
+        info = agent_info(flags, server.ip, server.port)
+        self._log_start(info)
+        self.core = Agent(
+            flags,
+            info,
+            self.address,
+            ids=RandomIds(SystemRandom()),
+            random=Random(),
+            command_executor=_COMMAND_EXECUTOR,
+        )
+        self._peers = server.host(self.core, [EXECUTOR])
+        host = self._peers.host
+        self._client = RpcClient(AGENT, self._peers)
+        self._containerizer = PosixContainerizer(
+            host.post,
+            isolation=isolators(flags.isolation),
+            hard_cpu_cap=flags.cgroups_enable_cfs,
+            switch_user=flags.switch_user,
+            frameworks_home=flags.frameworks_home,
+        )
+        host.perform(LaunchContainer, self._containerizer.perform)
+        host.perform(UpdateContainer, self._containerizer.perform)
+        host.perform(DestroyContainer, self._containerizer.perform)
+        await server.serve()
+
+    async def run(self) -> int:
+        """Work until `shut_down` or a failure; returns the exit code. No executor is left."""
+        giving_up = asyncio.ensure_future(self._give_up_without_master())
+        try:
+            return await self._peers.host.run()
+        finally:
+            giving_up.cancel()
+            await self._containerizer.stop()
+            await self._server.stop(self._peers)
+            await self._client.stop()
+
+    def shut_down(self, reason: str, *, unregister: bool = False) -> None:
+        """Kill the executors, then make `run` return, within a bounded time. On the loop only."""
+        host = self._peers.host
+        host.post(ShutdownRequested(reason, unregister))
+        limit_s = self._flags.executor_shutdown_grace_period + SHUTDOWN_MARGIN_S
+        asyncio.get_running_loop().call_later(
+            limit_s, host.stop, 0, "executors did not end in time and are killed"
+        )
+
+    async def _give_up_without_master(self) -> None:
+        timeout_s = self._flags.master_detection_timeout
+        if timeout_s is None:
+            return
+        await asyncio.sleep(timeout_s)
+        if not self.core.state.agent_id:
+            self._peers.host.stop(
+                EXIT_NO_MASTER,
+                f"no master at {self._flags.master} took this agent in"
+                f" {format_duration(timeout_s)}; see --master and --master_detection_timeout",
+            )
+
+    def _log_start(self, info: mesos_pb2.AgentInfo) -> None:
+        flags = self._flags
+        _log.info(f"Version: {minimesos.__version__}")
+        _log.info(f"Using isolation {{ {', '.join(isolators(flags.isolation))} }}")
+        _log.info(f"Mesos agent started on (1)@{self.address}")
+        _log.info(flags_at_startup(flags))
+        _log.info(f"Agent resources: {Resources.from_proto(info.resources)}")
+        _log.info(f"Agent attributes: [ {format_attributes(info.attributes)} ]")
+        _log.info(f"Agent hostname: {info.hostname}")
+        _log.info(f"Looking for the master at {flags.master}")
+
+    # -- HTTP -------------------------------------------------------------------------------------
+
+    def _state(self) -> dict[str, object]:
+        return snapshot.state_json(self.core.state)
+
+    async def _build_http(self) -> web.AppRunner:
+        from minimesos.http import endpoints, metrics
+        from minimesos.http.files import Files
+        from minimesos.http.routing import Router
+
+        def numbers() -> dict[str, object]:
+            now = self._peers.host.clock.now()
+            return metrics.agent_metrics(self._state(), now, self.core.is_registered)
+
+        routes = endpoints.common_routes("slave(1)", to_json(self._flags), self._state, numbers)
+        routes |= endpoints.agent_routes(self._statistics)
+        routes |= Files(self._locate).routes()
+        if self._pages is not None:
+            routes |= self._pages()
+        return await Router("slave(1)", routes).runner()
+
+    def _statistics(self) -> list[object]:
+        entries: list[object] = []
+        for container_id, executor in self.core.state.containers.items():
+            entry: dict[str, object] = {
+                "framework_id": executor.framework_id,
+                "executor_id": executor.executor_id,
+                "executor_name": executor.info.name,
+                "source": executor.info.source or executor.executor_id,
+                "container_id": container_id,
+            }
+            usage = self._containerizer.usage(container_id)
+            if usage is not None:
+                entry["statistics"] = {field.name: value for field, value in usage.ListFields()}
+            entries.append(entry)
+        return entries
+
+    def _locate(self, virtual: str) -> tuple[Path, str] | None:
+        return locate_sandbox(self._flags.work_dir, self.core.state.agent_id, virtual)
+
+
+def agent_info(flags: AgentFlags, ip: str, port: int) -> mesos_pb2.AgentInfo:
+    """Return what the agent tells the master of itself, without an id."""
+    resources = machine_resources(flags.resources or "", flags.default_role, flags.work_dir)
+    return mesos_pb2.AgentInfo(
+        hostname=advertised_hostname(ip, flags.hostname),
+        port=port,
+        resources=resources.to_proto(),
+        attributes=parse_attributes(flags.attributes or ""),
+    )
+
+
+def usable_work_dir(path: Path) -> Path:
+    """Create the directory if need be and try to write there. Raises CannotUseWorkDir."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise CannotUseWorkDir(
+            f"cannot write to the work directory {path}: {error.strerror or error};"
+            " choose another with --work_dir"
+        ) from error
+    return path.resolve()

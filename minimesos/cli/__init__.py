@@ -1,0 +1,1 @@
+"""The command `minimesos`: one file per subcommand."""
