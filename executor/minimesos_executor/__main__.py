@@ -1,0 +1,32 @@
+"""Starts one of the executors: `python -P -m minimesos_executor <kind> [options]`.
+
+Each kind is imported only when it is asked for, because their start-up time counts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the executor named by the first argument; returns the exit code."""
+    match arguments[:1]:
+        case ["command"]:
+            from minimesos_executor import command
+
+            return command.main(arguments[1:])
+        case ["spark"]:
+            from minimesos_executor import spark
+
+            return spark.main(arguments[1:])
+        case ["local"]:
+            from minimesos_executor import local
+
+            return local.main(arguments[1:])
+    print("usage: python -P -m minimesos_executor command|spark|local ...", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,119 @@
+"""What a control process does with the driver's frames, whatever they travel by.
+
+Between a link to the driver (`local`, `spark`) and the pool of workers. It hands tasks to the pool
+and collects their ends into frames; it removes what the driver says is garbage.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from minimesos.log import get_logger
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.runtime.frame_socket import Reactor
+from minimesos.spark.conf import parse_seconds
+from minimesos_executor.pool import Fetch, WorkerPool
+from minimesos_executor.results import ResultOutbox
+from minimesos_executor.zygote import Zygote
+
+DEFAULT_LOCALITY_WAIT = "3s"
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this executor is."""
+
+    executor_id: str
+    host: str
+    cores: int
+    local_dir: str
+    python_path: tuple[str, ...] = ()
+
+
+class Link(Protocol):
+    """The way to the driver."""
+
+    def send(self, frame: spark_pb2.ExecutorFrame) -> None:
+        """Send a frame."""
+
+    def fetch(self, wish: Fetch, answer: Callable[[str], None]) -> None:
+        """Copy a range of another executor's file; answer "" or what went wrong."""
+
+    def give_up(self, reason: str) -> None:
+        """End the executor as failed."""
+
+    def shut_down(self) -> None:
+        """End the executor as the driver wishes."""
+
+
+class Control:
+    """One executor: its pool, and what the driver wants of it."""
+
+    def __init__(self, reactor: Reactor, zygote: Zygote, identity: Identity, link: Link) -> None:
+        self.identity = identity
+        self._link = link
+        self._outbox = ResultOutbox()
+        self.pool = WorkerPool(reactor, zygote, identity.cores, self)
+
+    def configure(self, conf: Mapping[str, str]) -> None:
+        """Take the application's settings; tasks start after that."""
+        me = self.identity
+        settings = {
+            "executor_id": me.executor_id,
+            "host": me.host,
+            "local_dir": me.local_dir,
+            "workers": me.cores,
+            "conf": dict(conf),
+            "python_path": me.python_path,
+        }
+        wait = conf.get("spark.locality.wait.process", conf.get("spark.locality.wait"))
+        self.pool.configure(settings, parse_seconds(wait or DEFAULT_LOCALITY_WAIT))
+
+    def handle(self, frame: spark_pb2.DriverFrame) -> None:
+        """Do what a frame of the driver says."""
+        for stage in frame.stages:
+            self.pool.add_stage(stage.stage_key, stage.binary)
+        for batch in frame.tasks:
+            self.pool.submit(batch)
+        if frame.tasks:
+            self.pool.dispatch()
+        if frame.HasField("cancel"):
+            self.pool.cancel(frame.cancel.task_ids, frame.cancel.interrupt)
+        if frame.HasField("cleanup"):
+            self._clean_up(frame.cleanup)
+        if frame.shutdown:
+            self._link.shut_down()
+
+    def ended(
+        self, task_ids: Sequence[int], outcomes: Sequence[int], payloads: Sequence[bytes], slot: int
+    ) -> None:
+        self._outbox.add(task_ids, outcomes, payloads, slot)
+
+    def turn(self) -> None:
+        for frame in self._outbox.take():
+            self._link.send(frame)
+
+    def fetch(self, wish: Fetch, answer: Callable[[str], None]) -> None:
+        self._link.fetch(wish, answer)
+
+    def broken(self, reason: str) -> None:
+        _log.error("executor gives up", executor=self.identity.executor_id, reason=reason)
+        self._link.give_up(reason)
+
+    def close(self) -> None:
+        """Kill the workers and all that they have started."""
+        self.pool.close()
+
+    def _clean_up(self, cleanup: spark_pb2.Cleanup) -> None:
+        self.pool.clean_up(cleanup.stage_keys, cleanup.rdd_ids, cleanup.broadcast_ids)
+        if not cleanup.shuffle_ids:
+            return
+        garbage = tuple(f"shuffle_{shuffle_id}_" for shuffle_id in cleanup.shuffle_ids)
+        for name in os.listdir(self.identity.local_dir):
+            if name.startswith(garbage):
+                os.unlink(os.path.join(self.identity.local_dir, name))

@@ -1,0 +1,366 @@
+"""A worker: runs tasks one by one, and lets the next ones wait in memory.
+
+Forked by the zygote, one per core slot; talks to nobody but its control process, over one socket,
+in the messages of `minimesos_executor.messages`. User code runs here, in the main thread and with
+nothing of ours beside it: no other thread, no grpc, no secret.
+
+Results are held back while more tasks wait, but not longer than a few milliseconds, and never when
+there is nothing left to run; so a small job is answered at once and a large one in large frames.
+SIGINT only means "look at your messages"; what it does to the running task, they say.
+
+Cyclic garbage collection is off. What survives a task is mostly cached data, which a collector
+would look through again and again; it is collected once, between tasks, and then frozen.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import mmap
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from types import FrameType
+from typing import Any, Protocol
+
+from minimesos.errors import MinimesosError
+from minimesos.runtime.frame_socket import HEADER, READ_BYTES
+from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.scheduler.task import Outcome, describe_failure, load_stage
+from minimesos.spark.storage import BlockStore
+from minimesos_executor import messages
+from minimesos_executor.messages import NO_TASK, Task
+
+FLUSH_S = 0.003  # the longest that a result waits for another task to end
+FLUSH_BYTES = 2**16
+RESULT_BYTES_MAX = 2**31 - 2**16  # what fits into one message of the driver's protocol
+SURVIVORS_COLLECT = 200_000  # objects made and not freed since the last collection
+
+
+class Stage(Protocol):
+    """What a loaded stage is to a worker."""
+
+    def run(
+        self, env: WorkerEnv, task_id: int, partition: int, attempt: int, payload: bytes, /
+    ) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker is told before its first task."""
+
+    executor_id: str
+    host: str
+    local_dir: str
+    workers: int
+    conf: Mapping[str, str]
+    python_path: tuple[str, ...] = ()
+    """Directories that follow the worker's own module search path."""
+
+
+class Inbox:
+    """Frames from the control process. Raises EOFError once that is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._chunk = bytearray(READ_BYTES)
+        self._view = memoryview(self._chunk)
+        self._rest = bytearray()
+        self._wanted = HEADER.size
+
+    def wait(self) -> list[bytes]:
+        """Return at least one frame."""
+        while True:
+            frames = self._read(0)
+            if frames:
+                return frames
+
+    def poll(self) -> list[bytes]:
+        """Return what is there."""
+        frames: list[bytes] = []
+        try:
+            while True:
+                frames += self._read(socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return frames
+
+    def _read(self, flags: int) -> list[bytes]:
+        size = self._socket.recv_into(self._chunk, 0, flags)
+        if size == 0:
+            raise EOFError
+        self._rest += self._view[:size]
+        if len(self._rest) < self._wanted:
+            return []
+        return self._split()
+
+    def _split(self) -> list[bytes]:
+        data = bytes(self._rest)
+        frames = []
+        at, end = 0, len(data)
+        self._wanted = HEADER.size
+        while end - at >= HEADER.size:
+            (length,) = HEADER.unpack_from(data, at)
+            stop = at + HEADER.size + length
+            if stop > end:
+                self._wanted = stop - at
+                break
+            frames.append(data[at + HEADER.size : stop])
+            at = stop
+        del self._rest[:at]
+        return frames
+
+
+class Runner:
+    """The loop of one worker."""
+
+    def __init__(self, sock: socket.socket, board: memoryview) -> None:
+        self._socket = sock
+        self._inbox = Inbox(sock)
+        self._board = board
+        self._env: WorkerEnv | None = None
+        self._tasks: deque[Task] = deque()
+        self._binaries: dict[int, bytes] = {}
+        self._stages: dict[int, Stage] = {}
+        self._ids: list[int] = []
+        self._outcomes: list[int] = []
+        self._payloads: list[bytes] = []
+        self._held_bytes = 0
+        self._flushed_at = self._working_since = monotonic()
+        self._current = NO_TASK
+        self._interrupted = NO_TASK
+        self._in_user_code = False
+        self._poked = False
+        self._fetches = 0
+        self._fetched: dict[int, str] = {}
+        self._handlers: dict[int, Callable[..., None]] = {
+            messages.SETUP: self._set_up,
+            messages.STAGE: self._binaries.__setitem__,
+            messages.TASKS: self._tasks.extend,
+            messages.RECALL: self._give_back,
+            messages.CANCEL: self._cancel,
+            messages.CLEANUP: self._clean_up,
+            messages.FETCHED: self._fetched.__setitem__,
+        }
+
+    def run(self) -> None:
+        """Run tasks until the control process is gone."""
+        signal.signal(signal.SIGINT, self._on_poke)
+        try:
+            while True:
+                while self._tasks:
+                    self._run_next()
+                if self._ids:
+                    self._flush()
+                    self._collect()
+                self._receive()
+        except EOFError:
+            pass
+
+    def _receive(self) -> None:
+        for frame in self._inbox.wait():
+            self._handle(frame)
+        self._flushed_at = self._working_since = monotonic()
+
+    def _handle(self, frame: bytes) -> None:
+        kind, *arguments = messages.decode(frame)
+        self._handlers[kind](*arguments)
+
+    # ------------------------------------------------------------------------------------ tasks
+
+    def _run_next(self) -> None:
+        task = self._tasks.popleft()
+        self._current = self._board[0] = task[1]
+        try:
+            outcome, payload = self._attempt(task)
+        except KeyboardInterrupt:  # came just as the task was ending
+            self._in_user_code = False
+            outcome, payload = Outcome.CANCELLED, b""
+        if not self._tasks:
+            self._current = self._board[0] = NO_TASK
+        self._ids.append(task[1])
+        self._outcomes.append(outcome)
+        self._payloads.append(payload)
+        self._held_bytes += len(payload)
+        if self._held_bytes > FLUSH_BYTES or monotonic() - self._flushed_at > FLUSH_S:
+            self._flush()
+            self._collect()
+
+    def _attempt(self, task: Task) -> tuple[int, bytes]:
+        stage_key, task_id, partition, attempt, payload = task
+        assert self._env is not None, "SETUP comes first"
+        try:
+            self._in_user_code = True
+            if self._poked:
+                self._look()
+            stage = self._stages.get(stage_key) or self._load(stage_key)
+            result = stage.run(self._env, task_id, partition, attempt, payload)
+            self._in_user_code = False
+            if len(result) > RESULT_BYTES_MAX:
+                raise MinimesosError(
+                    f"the result of the task has {len(result)} bytes, above {RESULT_BYTES_MAX}"
+                )
+        except BaseException as error:  # noqa: BLE001 - user code, which may raise SystemExit too
+            self._in_user_code = False
+            if self._interrupted == task_id:
+                return Outcome.CANCELLED, b""
+            outcome, described = describe_failure(error)
+            return int(outcome), described
+        return 0, result
+
+    def _load(self, stage_key: int) -> Stage:
+        binary = self._binaries.get(stage_key)
+        if binary is None:
+            raise MinimesosError(f"stage {stage_key} was not sent to this executor")
+        stage: Stage = load_stage(binary)
+        self._stages[stage_key] = stage
+        del self._binaries[stage_key]
+        return stage
+
+    def _flush(self, user_is_printing: bool = False) -> None:
+        """Send the results held back, after what their tasks have printed."""
+        if not user_is_printing:
+            _flush_prints()
+        now = monotonic()
+        self._flushed_at = now
+        if not self._ids:
+            return
+        outcomes = self._outcomes if any(self._outcomes) else ()
+        self._send(
+            messages.RESULTS,
+            self._ids,
+            tuple(map(int, outcomes)),
+            self._payloads,
+            now - self._working_since,
+        )
+        self._working_since = now
+        self._ids.clear()
+        self._outcomes.clear()
+        self._payloads.clear()
+        self._held_bytes = 0
+
+    def _send(self, *message: Any) -> None:
+        frame = messages.encode(*message)
+        self._socket.sendall(HEADER.pack(len(frame)) + frame)
+
+    def _collect(self) -> None:
+        if gc.get_count()[0] > SURVIVORS_COLLECT:
+            gc.collect()
+            gc.freeze()
+
+    # ----------------------------------------------------------------------------------- pokes
+
+    def _on_poke(self, signum: int, frame: FrameType | None) -> None:
+        self._poked = True
+        if self._in_user_code:
+            self._look()
+
+    def _look(self) -> None:
+        """See what the control process wants; called in user code's place."""
+        self._in_user_code = False
+        while self._poked:
+            self._poked = False
+            for frame in self._inbox.poll():
+                self._handle(frame)
+            self._flush(user_is_printing=True)
+        self._in_user_code = True
+        if self._interrupted == self._current:
+            raise KeyboardInterrupt
+
+    def _give_back(self) -> None:
+        self._send(messages.RETURNED, [task[1] for task in self._tasks])
+        self._tasks.clear()
+
+    def _cancel(self, task_ids: list[int], interrupt: bool) -> None:
+        cancelled = set(task_ids)
+        if interrupt and self._current in cancelled:
+            self._interrupted = self._current
+        for task in [task for task in self._tasks if task[1] in cancelled]:
+            self._tasks.remove(task)
+            self._ids.append(task[1])
+            self._outcomes.append(Outcome.CANCELLED)
+            self._payloads.append(b"")
+
+    # ---------------------------------------------------------------------------- surroundings
+
+    def _set_up(self, settings: dict[str, Any]) -> None:
+        told = Settings(**settings)
+        sys.path.extend(path for path in told.python_path if path not in sys.path)
+        self._env = WorkerEnv(
+            executor_id=told.executor_id,
+            host=told.host,
+            local_dir=told.local_dir,
+            conf=told.conf,
+            blocks=BlockStore.of(told.conf, told.workers, told.local_dir),
+            fetch=partial(self._fetch, told.local_dir),
+        )
+        self._send(messages.READY)
+
+    def _clean_up(
+        self, stage_keys: list[int], rdd_ids: list[int], broadcast_ids: list[int]
+    ) -> None:
+        for key in stage_keys:
+            self._binaries.pop(key, None)
+            self._stages.pop(key, None)
+        if self._env is not None:
+            if rdd_ids:
+                self._env.blocks.drop_rdds(rdd_ids)
+            for broadcast_id in broadcast_ids:
+                self._env.broadcasts.pop(broadcast_id, None)
+        gc.unfreeze()  # what was thought to live long may be garbage now
+
+    def _fetch(
+        self, directory: str, location: Location, path: str, offset: int, length: int
+    ) -> str:
+        """Have the control process copy a range of a remote file; see `WorkerEnv.fetch`."""
+        handle, destination = tempfile.mkstemp(dir=directory, prefix=".fetch-")
+        os.close(handle)
+        self._in_user_code = False
+        try:
+            self._fetches += 1
+            request = self._fetches
+            self._send(
+                messages.FETCH,
+                request,
+                location.blocks_address,
+                path,
+                offset,
+                length,
+                destination,
+            )
+            while request not in self._fetched and self._interrupted != self._current:
+                for frame in self._inbox.wait():
+                    self._handle(frame)
+            failure = self._fetched.pop(request, "cancelled")
+        finally:
+            self._in_user_code = True
+        if failure:
+            os.unlink(destination)
+            if self._interrupted == self._current:
+                raise KeyboardInterrupt
+            raise FetchFailed(location, path, failure)
+        return destination
+
+
+def run_worker(sock: socket.socket, board_fd: int) -> None:
+    """Be a worker until the control process is gone; what the zygote calls in its fork."""
+    faulthandler.enable()  # a crash in C code says where, on stderr
+    gc.disable()
+    board = memoryview(mmap.mmap(board_fd, messages.BOARD_BYTES)).cast("q")
+    os.close(board_fd)
+    Runner(sock, board).run()
+
+
+def _flush_prints() -> None:
+    """User code may have closed or replaced the streams."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass

@@ -1,0 +1,146 @@
+"""One worker as its control process sees it: its process, its socket, its board, its stderr.
+
+The pool (`minimesos_executor.pool`) decides what a worker runs. Here is how it is started, how its
+messages are passed on, and how its death is explained.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from minimesos.runtime.frame_socket import FrameSocket, Reactor
+from minimesos_executor import messages
+from minimesos_executor.messages import NO_TASK, Task
+from minimesos_executor.zygote import Zygote
+
+TAIL_BYTES = 4096
+TAIL_LINES = 15
+_RELAY_BYTES = 2**16
+
+
+class StderrRelay:
+    """Passes a worker's stderr on to ours, and remembers the end of it."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._read_fd, self.write_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
+        self._tail = b""
+        reactor.add_reader(self._read_fd, self._relay)
+
+    def close_write(self) -> None:
+        """Close our copy of the worker's end."""
+        os.close(self.write_fd)
+
+    def finish(self) -> str:
+        """Pass on what is left, close, and return the last lines."""
+        while self._read_fd >= 0 and self._relay():
+            pass
+        self._close()
+        lines = self._tail.decode(errors="replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+    def _relay(self) -> bool:
+        try:
+            data = os.read(self._read_fd, _RELAY_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._close()
+            return False
+        self._tail = (self._tail + data)[-TAIL_BYTES:]
+        try:
+            os.write(2, data)
+        except OSError:
+            pass  # nobody can be told
+        return True
+
+    def _close(self) -> None:
+        if self._read_fd >= 0:
+            self._reactor.remove_reader(self._read_fd)
+            os.close(self._read_fd)
+            self._read_fd = -1
+
+
+class Worker:
+    """One life of the process in a slot."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        zygote: Zygote,
+        slot: int,
+        on_message: Callable[[Worker, tuple[Any, ...]], None],
+        on_turn: Callable[[], None],
+    ) -> None:
+        self.slot = slot
+        self.pid = 0  # once forked
+        self.ready = False
+        self.sent: dict[int, Task] = {}  # tasks it has and has not answered, in running order
+        self.own: deque[Task] = deque()  # tasks that wait for this slot and no other
+        self.bound: set[int] = set()  # those of `sent` that came from `own`
+        self.stages: set[int] = set()  # stages whose binary it has been sent
+        self.heard_at = reactor.time()
+        self.recalled = False
+        self.settled = False  # runs one task for so long that it will report by itself
+        self.last_seen = NO_TASK
+        self.doomed: int = NO_TASK  # the task for whose sake it was killed
+        self._zygote = zygote
+        self._on_message = on_message
+        ours, theirs = socket.socketpair()
+        board = os.memfd_create("minimesos-board", os.MFD_CLOEXEC)
+        os.ftruncate(board, messages.BOARD_BYTES)
+        self._board = memoryview(mmap.mmap(board, messages.BOARD_BYTES)).cast("q")
+        self._board[0] = NO_TASK
+        self._stderr = StderrRelay(reactor)
+        zygote.fork(slot, theirs, board, self._stderr.write_fd)
+        theirs.close()
+        os.close(board)
+        self._stderr.close_write()
+        self.link = FrameSocket(
+            reactor, ours, self._on_frame, lambda: self.signal(signal.SIGKILL), on_turn
+        )
+
+    @property
+    def running(self) -> int:
+        """Id of the task that it runs right now, NO_TASK if none."""
+        return int(self._board[0])
+
+    def send(self, *message: Any) -> None:
+        self.link.send(messages.encode(*message))
+
+    def poke(self) -> None:
+        """Make it look at its messages, after they have left us."""
+        self.link.when_sent(lambda: self.signal(signal.SIGINT))
+
+    def signal(self, signum: signal.Signals) -> None:
+        if self.pid:
+            self._zygote.signal(self.pid, signum)
+
+    def bury(self, status: int) -> str:
+        """Take in what it had sent before it died; returns why it died, for people."""
+        self.link.read_rest()
+        self.link.close()
+        tail = self._stderr.finish()
+        reason = f"worker {self.slot} (pid {self.pid}) {explain_status(status)}"
+        return f"{reason}; the last lines of its stderr:\n{tail}" if tail else reason
+
+    def _on_frame(self, frame: bytes) -> None:
+        self._on_message(self, messages.decode(frame))
+
+
+def explain_status(status: int) -> str:
+    """Say what a wait status means."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exited with code {code}"
+    name = signal.Signals(-code).name
+    if -code == signal.SIGKILL:
+        return f"was killed by {name} (by hand, or by the system for want of memory)"
+    return f"was killed by {name}"

@@ -1,0 +1,232 @@
+"""The zygote: a small process that has imported what tasks need, and forks workers on request.
+
+Started by the control process before that imports anything heavy. It runs no thread and never
+imports grpc, so its forks are cheap and safe, and a worker is ready in milliseconds. It lives in a
+process group of its own with all workers and whatever those start; when the control process is
+gone, by whatever means, its end of the socket closes and the zygote kills the group, itself
+included. Workers die with the zygote by PR_SET_PDEATHSIG.
+
+It knows nothing of tasks: a worker is a function that is given a socket and a page of memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from minimesos.runtime.frame_socket import Reactor
+
+PRELOADED = (
+    "minimesos.spark.scheduler.task",
+    "minimesos.spark.shuffle.reader",
+    "minimesos.spark.shuffle.writer",
+    "cloudpickle",
+    "faulthandler",
+    "minimesos_executor.runner",
+)
+"""Modules that tasks use; imported once, here."""
+
+# Requests: fork a worker for slot (its descriptors come along), send signal to pid.
+_FORK, _SIGNAL = b"F", b"S"
+# Reports: slot's worker is pid; pid ended with wait status.
+_FORKED, _EXITED = b"f", b"x"
+_MESSAGE = struct.Struct("<cqq")
+_FDS_PER_WORKER = 3
+_PR_SET_PDEATHSIG = 1
+
+WorkerMain = Callable[[socket.socket, int], None]
+"""Runs a worker with its socket and the descriptor of its board; returns when it is to end."""
+
+
+class Zygote:
+    """The control process's handle on its zygote. Start it before anything that starts threads."""
+
+    def __init__(self, close: Sequence[socket.socket] = ()) -> None:
+        """Fork it; it has no use for the sockets in `close`."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                for sock in (ours, *close):
+                    sock.close()
+                _serve(theirs)
+            finally:
+                os._exit(1)
+        _make_group(self.pid)
+        theirs.close()
+        ours.setblocking(False)
+        self._socket = ours
+        self._reactor: Reactor | None = None
+
+    def attach(
+        self,
+        reactor: Reactor,
+        on_forked: Callable[[int, int], None],
+        on_exited: Callable[[int, int], None],
+        on_died: Callable[[], None],
+    ) -> None:
+        """Report from now on: `on_forked(slot, pid)`, `on_exited(pid, status)`, and its own end."""
+        self._reactor = reactor
+
+        def read() -> None:
+            while True:
+                try:
+                    data = self._socket.recv(_MESSAGE.size)
+                except BlockingIOError:
+                    return
+                except OSError:
+                    data = b""
+                if not data:
+                    self.close()
+                    on_died()
+                    return
+                kind, first, second = _MESSAGE.unpack(data)
+                (on_forked if kind == _FORKED else on_exited)(first, second)
+
+        reactor.add_reader(self._socket.fileno(), read)
+
+    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None:
+        """Ask for a worker; the descriptors are sent, the caller may close its own copies."""
+        fds = (worker.fileno(), board, stderr)
+        self._send(_MESSAGE.pack(_FORK, slot, 0), fds)
+
+    def signal(self, pid: int, signum: int) -> None:
+        """Send a signal to a worker. Safe against pids that have been taken over by others."""
+        self._send(_MESSAGE.pack(_SIGNAL, pid, signum))
+
+    def close(self) -> None:
+        """Kill the zygote, the workers and what they started, and reap the zygote."""
+        if self._socket.fileno() < 0:
+            return
+        if self._reactor is not None:
+            self._reactor.remove_reader(self._socket.fileno())
+        self._socket.close()
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it died, and nothing is left of its group
+        os.waitpid(self.pid, 0)
+
+    def _send(self, message: bytes, fds: Sequence[int] = ()) -> None:
+        try:
+            self._socket.setblocking(True)
+            socket.send_fds(self._socket, [message], fds)
+        except OSError:
+            return  # the reader is told that it died
+        finally:
+            self._socket.setblocking(False)
+
+
+def _make_group(pid: int) -> None:
+    """Give the zygote its own group; called on both sides of the fork, so neither has to wait."""
+    try:
+        os.setpgid(pid, pid)
+    except (ProcessLookupError, PermissionError):
+        pass  # it has ended already
+
+
+def _serve(control: socket.socket) -> None:
+    """Be the zygote until the control process is gone; does not return."""
+    _make_group(os.getpid())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for module in PRELOADED:
+            importlib.import_module(module)
+        from minimesos_executor.runner import run_worker
+
+        gc.collect()
+        gc.freeze()
+        _fork_on_request(control, run_worker)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        raise
+    finally:
+        os.killpg(os.getpid(), signal.SIGKILL)
+
+
+def _fork_on_request(control: socket.socket, worker_main: WorkerMain) -> None:
+    zygote = os.getpid()
+    children: set[int] = set()
+    wake_read, wake_write = os.pipe()
+    for fd in (wake_read, wake_write):
+        os.set_blocking(fd, False)
+    signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    while True:
+        readable, _, _ = select.select((control.fileno(), wake_read), (), ())
+        if wake_read in readable:
+            os.read(wake_read, 4096)
+        if control.fileno() in readable:
+            data, fds, _, _ = socket.recv_fds(
+                control, _MESSAGE.size, _FDS_PER_WORKER, socket.MSG_CMSG_CLOEXEC
+            )
+            if not data:
+                return
+            kind, first, second = _MESSAGE.unpack(data)
+            if kind == _FORK:
+                pid = os.fork()
+                if pid == 0:
+                    control.close()
+                    for fd in (wake_read, wake_write):
+                        os.close(fd)
+                    _become_worker(zygote, fds, worker_main)
+                children.add(pid)
+                for fd in fds:
+                    os.close(fd)
+                control.send(_MESSAGE.pack(_FORKED, first, pid))
+            elif first in children:
+                os.kill(first, second)
+        for pid, status in _reap(children):
+            control.send(_MESSAGE.pack(_EXITED, pid, status))
+
+
+def _reap(children: set[int]) -> list[tuple[int, int]]:
+    """Return (pid, wait status) of the children that have ended."""
+    ended = []
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            break
+        children.discard(pid)
+        ended.append((pid, status))
+    return ended
+
+
+def _become_worker(zygote: int, fds: Sequence[int], worker_main: WorkerMain) -> NoReturn:
+    """Run as a forked worker, and never return into the zygote's code."""
+    code = 1
+    try:
+        _die_with(zygote)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        sock_fd, board, stderr = fds
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        worker_main(socket.socket(fileno=sock_fd), board)
+        code = 0
+    except BaseException:  # noqa: BLE001 - or the fork would go on as another zygote
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _die_with(parent: int) -> None:
+    """Make the kernel kill this process when its parent ends; at once if it has ended already."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
