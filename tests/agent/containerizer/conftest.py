@@ -1,0 +1,134 @@
+"""A real containerizer whose stimuli tests can wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minimesos.actor import Stimulus
+from minimesos.agent.containerizer.containerizer import PosixContainerizer
+from minimesos.agent.containers import (
+    ContainerExited,
+    ContainerLaunched,
+    DestroyContainer,
+    LaunchContainer,
+)
+from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.resources import Resources
+
+DEADLINE_S = 20.0
+PATH = os.environ["PATH"]
+
+
+class Containers:
+    """Launches containers in runs of one executor, and waits for what becomes of them."""
+
+    def __init__(self, directory: Path, **options: Any) -> None:
+        self.runs = directory / "executors" / "e1" / "runs"
+        self.containerizer = PosixContainerizer(self._heard, **options)
+        self._stimuli: dict[tuple[type[Stimulus], str], asyncio.Future[Any]] = {}
+
+    def launch(
+        self,
+        command: str | mesos_pb2.CommandInfo,
+        container_id: str = "c1",
+        *,
+        resources: Resources = Resources.EMPTY,
+        user: str = "",
+        **environment: str,
+    ) -> Path:
+        """Ask for a container; returns its sandbox."""
+        if isinstance(command, str):
+            command = mesos_pb2.CommandInfo(value=command)
+        sandbox = self.runs / container_id
+        self.containerizer.perform(
+            LaunchContainer(
+                container_id=container_id,
+                framework_id="f1",
+                executor_id="e1",
+                command=command,
+                environment={"PATH": PATH, **environment},
+                resources=resources,
+                sandbox=str(sandbox),
+                user=user,
+            )
+        )
+        return sandbox
+
+    def destroy(self, container_id: str = "c1", grace_s: float = 0.0) -> None:
+        self.containerizer.perform(DestroyContainer(container_id, grace_s))
+
+    async def launched(self, container_id: str = "c1") -> ContainerLaunched:
+        async with asyncio.timeout(DEADLINE_S):
+            return await self._stimulus(ContainerLaunched, container_id)
+
+    async def exited(self, container_id: str = "c1") -> ContainerExited:
+        async with asyncio.timeout(DEADLINE_S):
+            return await self._stimulus(ContainerExited, container_id)
+
+    def _heard(self, stimulus: Stimulus) -> None:
+        self._stimulus(type(stimulus), stimulus.container_id).set_result(stimulus)
+
+    def _stimulus(self, kind: type[Stimulus], container_id: str) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        return self._stimuli.setdefault((kind, container_id), future)
+
+
+@pytest.fixture
+async def make_containers(tmp_path: Path) -> AsyncIterator[Callable[..., Containers]]:
+    """Make containerizers with given options; what they hold is destroyed after the test."""
+    made: list[Containers] = []
+
+    def make(directory: Path = tmp_path, **options: Any) -> Containers:
+        made.append(Containers(directory, **options))
+        return made[-1]
+
+    yield make
+    for containers in made:
+        await containers.containerizer.stop()
+
+
+@pytest.fixture
+def containers(make_containers: Callable[..., Containers]) -> Containers:
+    return make_containers()
+
+
+@pytest.fixture
+async def told(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Return the lines that containers write to `$FIFO`, in turn."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    # For reading and writing, so that neither end ever waits for the other or sees its end.
+    with os.fdopen(os.open(path, os.O_RDWR), "rb", buffering=0) as fifo:
+
+        async def next_line() -> str:
+            return (await asyncio.to_thread(_readline, fifo)).decode().strip()
+
+        yield next_line
+
+
+def _readline(fifo: Any) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([fifo], [], [], DEADLINE_S)
+        assert ready, "nothing was written in time"
+        line += fifo.read(1)
+    return line
+
+
+def is_gone(pid: int) -> bool:
+    """Wait for a process to end, and tell whether it did in time."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], DEADLINE_S)[0])
+    finally:
+        os.close(descriptor)
