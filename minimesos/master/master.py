@@ -151,6 +151,14 @@ class Master:
         """Return what tasks and executors of a role use; offers do not count."""
         return self.cluster.allocated(role)
 
+    def teardown(self, framework_id: str) -> bool:
+        """Remove a framework, between `begin` and `finish`; False if it is unknown."""
+        framework = self.cluster.frameworks.get(framework_id)
+        if framework is None:
+            return False
+        self._frameworks.remove(framework)
+        return True
+
     # -- the actor --------------------------------------------------------------------------------
 
     def start(self, now: float) -> Sequence[Effect]:
@@ -173,10 +181,9 @@ class Master:
         self._stimuli[type(stimulus)](stimulus)
         return self.finish()
 
-    def begin(self, now: float) -> Context:
+    def begin(self, now: float) -> None:
         """Open a turn that is no stimulus, such as an operator's call; `finish` ends it."""
         self._context.begin(now)
-        return self._context
 
     def finish(self) -> Sequence[Effect]:
         """Return the effects of the turn."""

@@ -1,0 +1,284 @@
+"""The master's records as JSON, in the layout of Mesos's `/state` and `/roles`.
+
+One snapshot feeds the endpoints, the console and the command line. Made between two stimuli, so it
+is consistent; it changes nothing. Environments and secrets never get in: anyone may read it.
+
+Source: Mesos 1.11 documentation "HTTP Endpoints", `/master/state` and `/master/roles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+import minimesos
+from minimesos import flags
+from minimesos.attributes import attributes_json
+from minimesos.ids import DEFAULT_ROLE
+from minimesos.master.master import Master
+from minimesos.master.state import Agent, Capability, Executor, Framework, Offer, Task, total
+from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.resources import Resources
+from minimesos.values import THOUSANDTHS
+
+Json = dict[str, Any]
+
+_SECRETS = frozenset({"environment", "secret"})
+"""Members of messages that may hold what is not for everyone."""
+
+
+def state(master: Master, now: float) -> Json:
+    """Return the whole state of a master."""
+    cluster, info = master.cluster, master.info
+    agents = cluster.agents.values()
+    active = sum(agent.connected for agent in agents)
+    return {
+        "version": minimesos.__version__,
+        "start_time": master.started_at,
+        "elected_time": master.started_at,
+        "id": info.id,
+        "pid": info.pid,
+        "hostname": info.hostname,
+        "capabilities": _names(mesos_pb2.MasterInfo.Capability.Type, info.capabilities),
+        "activated_slaves": float(active),
+        "deactivated_slaves": float(len(agents) - active),
+        "unreachable_slaves": float(len(cluster.unreachable_agents)),
+        "leader": info.pid,
+        "leader_info": {
+            "id": info.id,
+            "pid": info.pid,
+            "port": info.port,
+            "hostname": info.hostname,
+        },
+        **({"cluster": master.flags.cluster} if master.flags.cluster else {}),
+        "flags": flags.to_json(master.flags),
+        "slaves": [_agent(agent) for agent in agents],
+        "recovered_slaves": [],
+        "frameworks": [_framework(framework) for framework in cluster.frameworks.values()],
+        "completed_frameworks": [
+            _framework(framework) for framework in cluster.completed_frameworks.values()
+        ],
+        "orphan_tasks": [],
+        "unregistered_frameworks": [],
+    }
+
+
+def _names(enum: Any, messages: Iterable[Any]) -> list[str]:
+    return [enum.Name(message.type) for message in messages]
+
+
+def _agent(agent: Agent) -> Json:
+    return {
+        "id": agent.id,
+        "hostname": agent.hostname,
+        "port": agent.info.port,
+        "attributes": attributes_json(agent.info.attributes),
+        "pid": agent.pid,
+        "registered_time": agent.registered_at,
+        **({"reregistered_time": agent.reregistered_at} if agent.reregistered_at else {}),
+        "resources": agent.total.to_json(),
+        "used_resources": agent.used_total().to_json(),
+        "offered_resources": agent.offered().to_json(),
+        "reserved_resources": {
+            role: part.to_json() for role, part in agent.total.reservations().items()
+        },
+        "unreserved_resources": agent.total.unreserved().to_json(),
+        "active": agent.connected,
+        "deactivated": False,
+        "version": agent.version,
+        "capabilities": sorted(map(mesos_pb2.AgentInfo.Capability.Type.Name, agent.capabilities)),
+    }
+
+
+# -- frameworks -----------------------------------------------------------------------------------
+
+
+def _framework(framework: Framework) -> Json:
+    info = framework.info
+    offered = total(offer.resources for offer in framework.offers.values())
+    executors = [executor for held in framework.executors.values() for executor in held.values()]
+    multi_role = Capability.MULTI_ROLE in framework.capabilities
+    again = framework.reregistered_at
+    return {
+        "id": framework.id,
+        "name": info.name,
+        "user": info.user,
+        "hostname": info.hostname,
+        "webui_url": info.webui_url,
+        **({"principal": info.principal} if info.HasField("principal") else {}),
+        **({"roles": list(framework.roles)} if multi_role else {"role": info.role}),
+        "active": framework.connected,
+        "connected": framework.connected,
+        "recovered": framework.recovered,
+        "checkpoint": info.checkpoint,
+        "failover_timeout": info.failover_timeout,
+        "registered_time": framework.registered_at,
+        **({"reregistered_time": again} if again else {}),
+        "unregistered_time": framework.unregistered_at or 0.0,
+        "used_resources": framework.used.unallocated().to_json(),
+        "offered_resources": offered.unallocated().to_json(),
+        "resources": (framework.used + offered).unallocated().to_json(),
+        "capabilities": _names(Capability.Type, info.capabilities),
+        "tasks": [_task(task) for task in framework.tasks.values()],
+        "unreachable_tasks": [_task(task) for task in framework.unreachable_tasks.values()],
+        "completed_tasks": [_task(task) for task in framework.completed_tasks],
+        "offers": [_offer(offer) for offer in framework.offers.values()],
+        "executors": [_executor(executor, framework) for executor in executors],
+        **_labels(info),
+        "offer_constraints": (
+            _json(framework.offer_constraints) if framework.offer_constraints else {}
+        ),
+    }
+
+
+def _task(task: Task) -> Json:
+    info = task.info
+    return {
+        "id": task.id,
+        "name": info.name,
+        "framework_id": task.framework_id,
+        "executor_id": task.executor_id or "",
+        "slave_id": task.agent_id,
+        "state": mesos_pb2.TaskState.Name(task.state),
+        "resources": task.resources.unallocated().to_json(),
+        "role": task.role,
+        "statuses": [_status(status) for status in task.statuses],
+        **({"user": info.user} if info.HasField("user") else {}),
+        **({"limits": {name: each.value for name, each in info.limits.items()}} if info.limits
+           else {}),
+        **_labels(info),
+        **{
+            name: _json(getattr(info, name))
+            for name in ("discovery", "container", "health_check")
+            if info.HasField(name)
+        },
+    }  # fmt: skip
+
+
+def _status(status: mesos_pb2.TaskStatus) -> Json:
+    return {
+        "state": mesos_pb2.TaskState.Name(status.state),
+        "timestamp": status.timestamp,
+        **_labels(status),
+        **(
+            {"container_status": _json(status.container_status)}
+            if status.HasField("container_status")
+            else {}
+        ),
+        **({"healthy": status.healthy} if status.HasField("healthy") else {}),
+    }
+
+
+def _executor(executor: Executor, framework: Framework) -> Json:
+    info = executor.info
+    command = info.command
+    role = next(iter(executor.resources.allocations()), None)
+    return {
+        "executor_id": executor.id,
+        "name": info.name,
+        "framework_id": framework.id,
+        "command": {
+            "shell": command.shell,
+            **({"value": command.value} if command.HasField("value") else {}),
+            "argv": list(command.arguments),
+            "uris": [{"value": uri.value, "executable": uri.executable} for uri in command.uris],
+        },
+        "resources": executor.resources.unallocated().to_json(),
+        **({"role": role} if role is not None else {}),
+        "slave_id": executor.agent_id,
+        **_labels(info),
+        **({"type": mesos_pb2.ExecutorInfo.Type.Name(info.type)} if info.HasField("type") else {}),
+    }
+
+
+def _offer(offer: Offer) -> Json:
+    return {
+        "id": offer.id,
+        "framework_id": offer.framework_id,
+        "allocation_info": {"role": offer.role},
+        "slave_id": offer.agent_id,
+        "resources": offer.resources.unallocated().to_json(),
+    }
+
+
+def _labels(holder: Any) -> Json:
+    return {"labels": _json(holder.labels).get("labels", [])} if holder.HasField("labels") else {}
+
+
+def _json(message: Message) -> Json:
+    """Return any message as JSON, without what may be secret."""
+    found: Json = _pruned(MessageToDict(message, preserving_proto_field_name=True))
+    return found
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_pruned(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _pruned(member)
+        for name, member in value.items()
+        # A discovery's `environment` is a plain word.
+        if not (name in _SECRETS and isinstance(member, dict))
+    }
+
+
+# -- roles ----------------------------------------------------------------------------------------
+
+
+def roles(master: Master) -> Json:
+    """Return the roles in use, and their ancestors; exactly those of the flag `roles` if set."""
+    weights = master.flags.weight_of_role
+    return {
+        "roles": [
+            _role(master, name, weights.get(name, 1.0)) for name in _role_names(master, weights)
+        ]
+    }
+
+
+def _role_names(master: Master, weights: Iterable[str]) -> list[str]:
+    allowed = master.flags.allowed_roles
+    if allowed is not None:
+        return sorted(allowed)
+    used = {DEFAULT_ROLE, *weights}
+    for framework in master.cluster.frameworks.values():
+        used.update(framework.roles)
+        used.update(role for role in framework.used.allocations() if role is not None)
+    for agent in master.cluster.agents.values():
+        used.update(agent.total.reservations())
+    ancestors = {role[:end] for role in used for end, each in enumerate(role) if each == "/"}
+    return sorted(used | ancestors)
+
+
+def _role(master: Master, name: str, weight: float) -> Json:
+    cluster = master.cluster
+    allocated = cluster.allocated(name)
+    offered = total(
+        offer.resources.unallocated() for offer in cluster.offers.values() if offer.role == name
+    )
+    reserved = total(agent.total.reserved_to(name) for agent in cluster.agents.values())
+    return {
+        "name": name,
+        "weight": weight,
+        "quota": {
+            "role": name,
+            "guarantee": {},
+            "limit": {},
+            "consumed": _quantities(reserved + allocated.unreserved()),
+        },
+        "resources": _quantities(allocated + offered),
+        "allocated": _quantities(allocated),
+        "offered": _quantities(offered),
+        "reserved": _quantities(reserved),
+        "frameworks": [
+            framework.id for framework in cluster.frameworks.values() if name in framework.roles
+        ],
+    }
+
+
+def _quantities(resources: Resources) -> dict[str, float]:
+    return {name: value / THOUSANDTHS for name, value in resources.quantities().items()}
