@@ -20,6 +20,12 @@ export function link(text, href) {
   return safe ? h("a", { href }, text) : h("span", {}, text);
 }
 
+// Of the ids that a master mints only the end differs; the whole one is in the tooltip.
+export function shortId(id) {
+  const short = id.replace(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-(?=.)/, "…-");
+  return h("span", { title: id }, short);
+}
+
 export function facts(pairs) {
   return h("dl", {}, pairs.flatMap(([name, value]) =>
     value === undefined || value === "" ? [] : [h("dt", {}, name), h("dd", {}, value)]));
@@ -36,6 +42,7 @@ export function megabytes(value) {
   const units = ["MB", "GB", "TB", "PB"];
   let size = Number(value ?? 0);
   let unit = 0;
+  if (size === 0) return "0";
   while (Math.abs(size) >= 1024 && unit < units.length - 1) {
     size /= 1024;
     unit += 1;

@@ -2,7 +2,8 @@
 // and shares.
 
 import {
-  add, dominantShare, facts, h, link, meters, number, percent, resourceColumns, state, time,
+  add, dominantShare, facts, h, link, meters, number, percent, resourceColumns, shortId,
+  state, time,
 } from "./dom.js";
 import { Console, getJson } from "./refresh.js";
 import { Table } from "./table.js";
@@ -44,11 +45,11 @@ const frameworkState = (framework) =>
   framework.active ? "Active" : framework.connected ? "Inactive" : "Disconnected";
 
 function frameworkLink(id) {
-  return link(id, `#/frameworks/${encodeURIComponent(id)}`);
+  return link(shortId(id), `#/frameworks/${encodeURIComponent(id)}`);
 }
 
 function agentLink(id, text) {
-  return link(text ?? id, `#/agents/${encodeURIComponent(id)}`);
+  return link(text ?? shortId(id), `#/agents/${encodeURIComponent(id)}`);
 }
 
 function sandbox(_, task) {
@@ -62,7 +63,7 @@ const TASK = {
   framework: { title: "Framework", value: (task) => task.framework.name,
     show: (name, task) => link(name || task.framework_id,
       `#/frameworks/${encodeURIComponent(task.framework_id)}`) },
-  id: { title: "Task", id: true, value: (task) => task.id },
+  id: { title: "Task", id: true, value: (task) => task.id, show: shortId },
   name: { title: "Name", value: (task) => task.name },
   role: { title: "Role", value: (task) => task.role },
   state: { title: "State", value: (task) => task.state, show: state },
@@ -125,7 +126,7 @@ const AGENT = [
 ];
 
 const OFFER = [
-  { title: "ID", id: true, value: (offer) => offer.id },
+  { title: "ID", id: true, value: (offer) => offer.id, show: shortId },
   { title: "Framework", value: (offer) => offer.framework.name,
     show: (name, offer) => link(name || offer.framework_id,
       `#/frameworks/${encodeURIComponent(offer.framework_id)}`) },
