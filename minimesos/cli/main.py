@@ -44,3 +44,7 @@ class _LateCommands(click.Group):
 @click.version_option(minimesos.__version__, message="minimesos %(version)s")
 def main() -> None:
     """A mini Mesos, and a Spark-style engine that runs on it."""
+
+
+if __name__ == "__main__":
+    main()

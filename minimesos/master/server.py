@@ -76,10 +76,10 @@ class MasterServer:
         server.rpc.serve_locate()
         server.rpc.serve_operator(self._operate)
         await server.serve()
-        _log.info(f"Serving gRPC, HTTP and the console on http://{self.address}")
 
     async def run(self) -> int:
         """Work until `stop` or a failure; returns the exit code."""
+        _log.info(f"Serving gRPC, HTTP and the console on http://{self.address}")
         try:
             return await self._peers.host.run()
         finally:
