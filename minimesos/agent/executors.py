@@ -13,9 +13,9 @@ Source: Mesos documentation "Executor HTTP API"; rules as in Mesos 1.11.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from signal import Signals
 
 from minimesos.actor import CancelTimer, Close, Effect, Send, SetTimer
+from minimesos.agent.causes import Cause, cause_of, describe
 from minimesos.agent.containers import (
     ContainerExited,
     ContainerLaunched,
@@ -27,7 +27,7 @@ from minimesos.agent.environment import executor_environment, parse_variables
 from minimesos.agent.registration import MASTER
 from minimesos.agent.reports import Reports
 from minimesos.agent.sandbox import run_directory
-from minimesos.agent.state import AgentState, Cause, Executor, ExecutorState, Framework, Task
+from minimesos.agent.state import AgentState, Executor, ExecutorState, Framework, Task
 from minimesos.agent.status_updates import StatusUpdates
 from minimesos.ids import Ids
 from minimesos.log import get_logger
@@ -304,14 +304,14 @@ class Executors:
             "Executor exited",
             executor=executor.executor_id,
             framework=executor.framework_id,
-            status=_describe(stimulus.status),
+            status=describe(stimulus.status),
             **({"why": stimulus.message} if stimulus.message else {}),
         )
         executor.state = ExecutorState.TERMINATED
         self._unbind(executor)
         for timer in (REGISTRATION_TIMER, SHUTDOWN_TIMER):
             self._effects.append(CancelTimer(f"{timer}/{executor.container_id}"))
-        cause = _cause_of(executor, stimulus)
+        cause = cause_of(stimulus, executor.cause)
         for task in (*executor.queued.values(), *executor.launched.values()):
             self._reports.own(
                 framework, executor, task.task_id, cause.state, cause.reason, cause.message, now
@@ -367,35 +367,3 @@ class Executors:
     def _send(self, executor: Executor, event: executor_pb2.Event) -> None:
         if executor.peer is not None:
             self._effects.append(Send(executor.peer, event))
-
-
-def _cause_of(executor: Executor, exited: ContainerExited) -> Cause:
-    """Return what to say of the tasks of a container: what it was killed for comes first."""
-    own = executor.cause
-    if own is None and exited.reason is None:
-        own_words = f"Executor terminated: {_describe(exited.status)}"
-    else:
-        own_words = own.message if own is not None else ""
-    messages = [exited.message, own_words]
-    reason = exited.reason
-    if reason == mesos_pb2.TaskStatus.REASON_CONTAINER_LAUNCH_FAILED:
-        messages[0] = f"Failed to launch container: {exited.message}"
-    state = mesos_pb2.TASK_FAILED
-    if reason is None and own is not None:
-        state, reason = own.state, own.reason
-    if reason is None:
-        reason = mesos_pb2.TaskStatus.REASON_EXECUTOR_TERMINATED
-    return Cause(state, reason, "; ".join(filter(None, messages)) or "Executor terminated")
-
-
-def _describe(status: int | None) -> str:
-    """Say in words what a wait(2) status means."""
-    if status is None:
-        return "never ran"
-    signal = status & 0x7F
-    if not signal:
-        return f"exited with status {status >> 8}"
-    try:
-        return f"terminated with signal {Signals(signal).name}"
-    except ValueError:
-        return f"terminated with signal {signal}"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from minimesos.agent.causes import Cause
 from minimesos.agent.flags import AgentFlags
 from minimesos.proto.mesos.v1 import executor_pb2, mesos_pb2
 from minimesos.resources import Resources
@@ -51,15 +52,6 @@ class Task:
         self.statuses.append(status)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why tasks of a container that this agent kills end, unless the containerizer knows better."""
-
-    state: mesos_pb2.TaskState
-    reason: mesos_pb2.TaskStatus.Reason
-    message: str
-
-
 @dataclass(slots=True)
 class Executor:
     """An executor in its container. A task is in exactly one of the four collections."""
@@ -74,7 +66,7 @@ class Executor:
     state: ExecutorState = ExecutorState.REGISTERING
     peer: str | None = None  # its connection, None while there is none
     pid: int | None = None
-    cause: Cause | None = None
+    cause: Cause | None = None  # of our killing it
     queued: dict[str, Task] = field(default_factory=dict)  # not delivered yet
     launched: dict[str, Task] = field(default_factory=dict)  # delivered, not terminal
     terminated: dict[str, Task] = field(default_factory=dict)  # terminal, not acknowledged
