@@ -13,7 +13,9 @@ import argparse
 import asyncio
 import os
 import pickle
+import secrets
 import statistics
+import sys
 import tempfile
 import time
 
@@ -21,6 +23,7 @@ import cloudpickle
 import psutil
 
 from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler import task as task_module
 
@@ -126,7 +129,7 @@ def pss_mib() -> dict[str, float]:
 async def measure(backend, args: argparse.Namespace) -> None:  # type: ignore[no-untyped-def]
     started = time.perf_counter()
     listener = StubScheduler()
-    backend.start(listener)
+    await backend.start(listener)
     await listener.executor
     registered = time.perf_counter() - started
     job = Job(backend, listener)
@@ -152,6 +155,42 @@ async def measure(backend, args: argparse.Namespace) -> None:  # type: ignore[no
     await backend.stop()
 
 
+class GrpcBackend:
+    """One executor over gRPC, started by hand instead of by an agent."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    async def start(self, listener: StubScheduler) -> None:
+        from minimesos.spark.backends.server import ExecutorServer
+
+        secret = secrets.token_bytes()
+        self._server = ExecutorServer(secret, SparkConf(False), listener)
+        self._server.application_id = "benchmark"
+        address = await self._server.start()
+        self._server.expect("0")
+        arguments = {
+            "driver-url": address,
+            "executor-id": "0",
+            "cores": self._workers,
+            "app-id": "benchmark",
+            "hostname": "localhost",
+        }
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "minimesos_executor", "spark"),
+            *(f"--{key}={value}" for key, value in arguments.items()),
+            env={**os.environ, "MINIMESOS_SPARK_SECRET": secret.hex()},
+        )
+
+    def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
+        self._server.send(executor_id, frame)
+
+    async def stop(self) -> None:
+        self._server.shut_down_executors()
+        await self._process.wait()
+        await self._server.stop()
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("mode", nargs="?", choices=("local", "grpc"), default="local")
@@ -162,9 +201,9 @@ async def main() -> None:
         if args.mode == "local":
             from minimesos.spark.backends.local import LocalBackend
 
-            await measure(LocalBackend(args.workers, {}, directory), args)
+            await measure(LocalBackend(args.workers, SparkConf(False), directory), args)
         else:
-            raise SystemExit("not yet")
+            await measure(GrpcBackend(args.workers), args)
 
 
 if __name__ == "__main__":

@@ -174,7 +174,11 @@ class WorkerPool:
         """Kill everything."""
         if self._timer is not None:
             self._timer.cancel()
+        for worker in self._workers:
+            worker.link.close()
         self._zygote.close()
+        for worker in self._workers:
+            worker.stderr.finish()
 
     # --------------------------------------------------------------------------------- dispatch
 

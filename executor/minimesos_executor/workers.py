@@ -98,11 +98,11 @@ class Worker:
         os.ftruncate(board, messages.BOARD_BYTES)
         self._board = memoryview(mmap.mmap(board, messages.BOARD_BYTES)).cast("q")
         self._board[0] = NO_TASK
-        self._stderr = StderrRelay(reactor)
-        zygote.fork(slot, theirs, board, self._stderr.write_fd)
+        self.stderr = StderrRelay(reactor)
+        zygote.fork(slot, theirs, board, self.stderr.write_fd)
         theirs.close()
         os.close(board)
-        self._stderr.close_write()
+        self.stderr.close_write()
         self.link = FrameSocket(
             reactor, ours, self._on_frame, lambda: self.signal(signal.SIGKILL), on_turn
         )
@@ -127,7 +127,7 @@ class Worker:
         """Take in what it had sent before it died; returns why it died, for people."""
         self.link.read_rest()
         self.link.close()
-        tail = self._stderr.finish()
+        tail = self.stderr.finish()
         reason = f"worker {self.slot} (pid {self.pid}) {explain_status(status)}"
         return f"{reason}; the last lines of its stderr:\n{tail}" if tail else reason
 

@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from minimesos.runtime.frame_socket import Reactor
+from minimesos_executor import environment
 
 PRELOADED = (
     "minimesos.spark.scheduler.task",
@@ -50,8 +51,8 @@ WorkerMain = Callable[[socket.socket, int], None]
 class Zygote:
     """The control process's handle on its zygote. Start it before anything that starts threads."""
 
-    def __init__(self, close: Sequence[socket.socket] = ()) -> None:
-        """Fork it; it has no use for the sockets in `close`."""
+    def __init__(self, close: Sequence[socket.socket] = (), forget: Sequence[str] = ()) -> None:
+        """Fork it, without the sockets in `close` and the environment variables in `forget`."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -60,6 +61,8 @@ class Zygote:
             try:
                 for sock in (ours, *close):
                     sock.close()
+                for variable in forget:
+                    environment.take(variable)
                 _serve(theirs)
             finally:
                 os._exit(1)
@@ -119,13 +122,14 @@ class Zygote:
         os.waitpid(self.pid, 0)
 
     def _send(self, message: bytes, fds: Sequence[int] = ()) -> None:
+        if self._socket.fileno() < 0:
+            return
+        self._socket.setblocking(True)
         try:
-            self._socket.setblocking(True)
             socket.send_fds(self._socket, [message], fds)
         except OSError:
-            return  # the reader is told that it died
-        finally:
-            self._socket.setblocking(False)
+            pass  # the reader is told that it died
+        self._socket.setblocking(False)
 
 
 def _make_group(pid: int) -> None:

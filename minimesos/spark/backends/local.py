@@ -20,6 +20,7 @@ from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import FrameSocket
 from minimesos.spark.backends.backend import BackendListener
+from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 
 HOST = "localhost"
@@ -32,9 +33,9 @@ _log = get_logger(__name__)
 class LocalBackend:
     """Runs one executor with `cores` workers, whose blocks lie below `local_dir`."""
 
-    def __init__(self, cores: int, conf: Mapping[str, str], local_dir: str) -> None:
+    def __init__(self, cores: int, conf: SparkConf, local_dir: str) -> None:
         self._cores = cores
-        self._conf = dict(conf)
+        self._conf = conf.as_mapping()
         self._local_dir = local_dir
         self._listener: BackendListener | None = None
         self._executor: _Executor | None = None
@@ -50,7 +51,7 @@ class LocalBackend:
     def default_parallelism(self) -> int:
         return int(self._conf.get("spark.default.parallelism", self._cores))
 
-    def start(self, listener: BackendListener) -> None:
+    async def start(self, listener: BackendListener) -> None:
         self._listener = listener
         self._start_executor()
 
@@ -75,7 +76,7 @@ class LocalBackend:
         self._started += 1
         root = os.path.join(self._local_dir, f"executor-{executor_id}")
         os.makedirs(root, mode=0o700, exist_ok=True)
-        self._executor = _Executor(self, executor_id, self._cores, root)
+        self._executor = _Executor(self, executor_id, self._cores, root, self._conf)
         registered = spark_pb2.Registered(conf=self._conf, application_id=self._application_id)
         self._executor.send(spark_pb2.DriverFrame(registered=registered))
 
@@ -112,7 +113,14 @@ class LocalBackend:
 class _Executor:
     """One life of the subprocess."""
 
-    def __init__(self, backend: LocalBackend, executor_id: str, cores: int, root: str) -> None:
+    def __init__(
+        self,
+        backend: LocalBackend,
+        executor_id: str,
+        cores: int,
+        root: str,
+        conf: Mapping[str, str],
+    ) -> None:
         self.executor_id = executor_id
         self.root = root
         self.registered = False
@@ -124,7 +132,7 @@ class _Executor:
                 _command(theirs.fileno(), executor_id, cores, root),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env=_environment(),
+                env=_environment(conf),
                 # Ctrl-C in the driver's terminal must not reach tasks but as the driver decides.
                 start_new_session=True,
             )
@@ -179,6 +187,8 @@ def _command(fd: int, executor_id: str, cores: int, root: str) -> list[str]:
     ]
 
 
-def _environment() -> dict[str, str]:
-    """The driver's own, with one hash seed for all workers, as in PySpark."""
-    return {"PYTHONHASHSEED": "0", **os.environ}
+def _environment(conf: Mapping[str, str]) -> dict[str, str]:
+    """The driver's own, with what the application sets, and one hash seed for all workers."""
+    prefix = "spark.executorEnv."
+    own = {key.removeprefix(prefix): conf[key] for key in conf if key.startswith(prefix)}
+    return {"PYTHONHASHSEED": "0", **os.environ, **own}

@@ -1,0 +1,262 @@
+"""The way to the driver of a cluster: the Attach stream over gRPC, and block transfer.
+
+One asyncio loop runs this, the pool and the Blocks service. Nothing that the driver sends is
+unpickled before it has proven the application's secret. The executor lives as long as the stream.
+
+Source: proto/minimesos/spark.proto.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+import minimesos
+from minimesos.errors import MinimesosError
+from minimesos.log import get_logger
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.backends.blocks import BlockClient, BlockService
+from minimesos.spark.backends.doorkeeper import OPTIONS, Doorkeeper, has_answered, knock
+from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
+from minimesos.spark.conf import parse_seconds
+from minimesos_executor.control import Control, Identity
+from minimesos_executor.pool import Fetch
+from minimesos_executor.zygote import Zygote
+
+ATTACH = "/minimesos.spark.Driver/Attach"
+ROOT_KEY = "minimesos-root-bin"  # metadata of Attach: our block directory
+CONNECT_TIMEOUT_S = 10.0
+GOODBYE_TIMEOUT_S = 0.5
+HEARTBEAT = "10s"
+OUTBOX_BYTES_MAX = 2**26  # unsent results at which the workers have to wait
+
+_log = get_logger(__name__)
+
+
+class DriverLost(MinimesosError):
+    """There is no driver, or none that we may work for."""
+
+
+class DriverLink:
+    """One executor's connection to its driver."""
+
+    def __init__(
+        self, driver: str, secret: bytes, application_id: str, zygote: Zygote, identity: Identity
+    ) -> None:
+        self._driver = driver
+        self._secret = secret
+        self._application_id = application_id
+        self._zygote = zygote
+        self._identity = identity
+        self._outbox: deque[bytes] = deque()
+        self._outbox_bytes = 0
+        self._paused = False
+        self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._failure = ""
+
+    async def run(self) -> int:
+        """Work for the driver until either side ends it; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        # Workers are forked while we connect.
+        self._control = Control(loop, self._zygote, self._identity, self)
+        self._blocks = BlockClient(self._secret)
+        self._work = asyncio.ensure_future(self._attached())
+        loop.add_signal_handler(signal.SIGTERM, self.give_up, "it was terminated (SIGTERM)")
+        try:
+            await self._work
+        except asyncio.CancelledError:
+            if not self._failure:
+                return 0
+        except DriverLost as error:
+            self._failure = str(error)
+        finally:
+            self._control.close()
+        _log.error("executor ends", executor=self._identity.executor_id, reason=self._failure)
+        return 1
+
+    # ---------------------------------------------------------------------------- for Control
+
+    def send(self, frame: spark_pb2.ExecutorFrame) -> None:
+        data = frame.SerializeToString()
+        self._outbox.append(data)
+        self._outbox_bytes += len(data)
+        self._drained.clear()
+        self._wake.set()
+        if self._outbox_bytes > OUTBOX_BYTES_MAX and not self._paused:
+            self._paused = True
+            self._control.pool.pause()
+
+    def fetch(self, wish: Fetch, answer: Callable[[str], None]) -> None:
+        self._blocks.start(self._blocks.fetch(*wish), answer)
+
+    def give_up(self, reason: str) -> None:
+        self._failure = reason
+        self.send(spark_pb2.ExecutorFrame(goodbye=spark_pb2.Goodbye(reason=reason)))
+        self._leave()
+
+    def shut_down(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        """End once what waits has been sent, but soon."""
+
+        async def leave() -> None:
+            try:
+                await asyncio.wait_for(self._drained.wait(), GOODBYE_TIMEOUT_S)
+            except TimeoutError:
+                pass
+            self._work.cancel()
+
+        self._leaving = asyncio.ensure_future(leave())
+
+    # ------------------------------------------------------------------------------ the stream
+
+    async def _attached(self) -> None:
+        """Serve the driver. Raises DriverLost."""
+        server = grpc.aio.server(interceptors=(Doorkeeper(self._secret),), options=OPTIONS)
+        BlockService(self._secret, self._identity.local_dir).add_to(server)
+        host = facing(self._driver)
+        port = server.add_insecure_port(f"{host}:0")
+        await server.start()
+        try:
+            await self._talk(f"{host}:{port}")
+        finally:
+            await server.stop(None)
+
+    async def _talk(self, blocks_address: str) -> None:
+        nonce, metadata = knock(self._secret)
+        metadata = (*metadata, (ROOT_KEY, os.fsencode(self._identity.local_dir)))
+        async with grpc.aio.insecure_channel(self._driver, OPTIONS) as channel:
+            call = channel.stream_stream(ATTACH, None, None)(None, metadata=metadata)
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    if not has_answered(self._secret, nonce, await call.initial_metadata()):
+                        raise DriverLost("the driver does not know the application's secret")
+                    registered = await self._handshake(call, blocks_address)
+            except TimeoutError as error:
+                raise DriverLost(f"no answer within {CONNECT_TIMEOUT_S:g} s") from error
+            except grpc.aio.AioRpcError as error:
+                raise DriverLost(f"{self._driver}: {error.details()}") from error
+            _log.info("registered with driver", driver=self._driver, app=self._application_id)
+            self._control.configure(registered.conf)
+            interval_s = parse_seconds(
+                registered.conf.get("spark.executor.heartbeatInterval", HEARTBEAT)
+            )
+            await _first_of(self._receive(call), self._write(call), self._beat(interval_s))
+
+    async def _handshake(self, call: Any, blocks_address: str) -> spark_pb2.Registered:
+        me = self._identity
+        nonce = new_nonce()
+        register = spark_pb2.Register(
+            executor_id=me.executor_id,
+            host=me.host,
+            cores=me.cores,
+            version=minimesos.__version__,
+            python_version=".".join(platform.python_version_tuple()[:2]),
+            blocks_address=blocks_address,
+            nonce=nonce,
+            pid=os.getpid(),
+        )
+        await call.write(spark_pb2.ExecutorFrame(register=register).SerializeToString())
+        challenge = (await _read(call)).challenge
+        nonces = (challenge.nonce, nonce)
+        if not is_proven(challenge.proof, self._secret, DRIVER, *nonces):
+            raise DriverLost("the driver does not know the application's secret")
+        proof = prove(self._secret, EXECUTOR, *nonces)
+        await call.write(spark_pb2.ExecutorFrame(proof=proof).SerializeToString())
+        frame = await _read(call)
+        if frame.HasField("refused"):
+            raise DriverLost(f"the driver refuses this executor: {frame.refused.message}")
+        if not frame.HasField("registered"):
+            raise DriverLost("the driver does not keep to the protocol")
+        if frame.registered.application_id != self._application_id:
+            raise DriverLost(f"the driver is of application {frame.registered.application_id}")
+        return frame.registered
+
+    async def _receive(self, call: Any) -> None:
+        while True:
+            self._control.handle(await _read(call))
+
+    async def _write(self, call: Any) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._outbox:
+                data = self._outbox[0]
+                try:
+                    await call.write(data)
+                except Exception as error:  # gRPC raises many kinds
+                    raise DriverLost("the connection to the driver was lost") from error
+                self._outbox.popleft()
+                self._outbox_bytes -= len(data)
+            self._drained.set()
+            if self._paused:
+                self._paused = False
+                self._control.pool.resume()
+
+    async def _beat(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            pool = self._control.pool
+            memory = await asyncio.to_thread(pss_bytes, [os.getpid(), self._zygote.pid, *pool.pids])
+            heartbeat = spark_pb2.Heartbeat(memory_bytes=memory, running=pool.running)
+            self.send(spark_pb2.ExecutorFrame(heartbeat=heartbeat))
+
+
+async def _first_of(*activities: Coroutine[Any, Any, None]) -> None:
+    """Run all until one of them ends, which is an error; raises that."""
+    tasks = [asyncio.ensure_future(activity) for activity in activities]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _read(call: Any) -> spark_pb2.DriverFrame:
+    try:
+        data = await call.read()
+        if not isinstance(data, bytes):  # gRPC's end-of-stream mark
+            raise DriverLost("the driver closed the connection")
+        return spark_pb2.DriverFrame.FromString(data)
+    except grpc.aio.AioRpcError as error:
+        raise DriverLost(f"the connection to the driver was lost: {error.details()}") from error
+    except DecodeError as error:
+        raise DriverLost(f"the driver sent what is no frame: {error}") from error
+
+
+def facing(driver: str) -> str:
+    """Return our address as the driver's host sees it: loopback for a driver on this host."""
+    host, _, port = driver.rpartition(":")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(address)  # sends nothing
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise DriverLost(f"cannot find the driver at {driver}: {error.strerror}") from error
+
+
+def pss_bytes(pids: list[int]) -> int:
+    """Return the memory of some processes, shared pages counted once."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        except (OSError, StopIteration):
+            continue  # it has just ended
+    return total * 1024

@@ -1,0 +1,67 @@
+"""The Spark executor backend: what runs on an agent for a driver on a cluster.
+
+Started by an agent as `python -P -m minimesos_executor spark ...`, with the application's secret
+in MINIMESOS_SPARK_SECRET. This is only its start: the zygote is forked before grpc is imported and
+before the secret is read, so neither exists in the workers. Connects back to the driver; exits
+with 0 when the driver is done with it, with 1 when the driver is lost or refuses it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from minimesos_executor import environment
+from minimesos_executor.zygote import Zygote
+
+SECRET_VARIABLE = "MINIMESOS_SPARK_SECRET"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the executor until the driver is gone or wants it to end."""
+    parser = argparse.ArgumentParser(prog="minimesos_executor spark", description=__doc__)
+    parser.add_argument("--driver-url", required=True, metavar="HOST:PORT")
+    parser.add_argument("--executor-id", required=True)
+    parser.add_argument("--cores", type=int, required=True, help="worker slots")
+    parser.add_argument("--app-id", required=True)
+    parser.add_argument("--hostname", required=True, help="the agent's name for this host")
+    options = parser.parse_args(arguments)
+    zygote = Zygote(forget=(SECRET_VARIABLE,))
+    secret = _secret(environment.take(SECRET_VARIABLE))
+    if secret is None:
+        print(f"{SECRET_VARIABLE} must hold the application's secret in hex", file=sys.stderr)
+        zygote.close()
+        return 2
+
+    import asyncio
+
+    from minimesos import log
+    from minimesos_executor.control import Identity
+    from minimesos_executor.driver_link import DriverLink
+
+    log.setup()
+    with tempfile.TemporaryDirectory(
+        prefix=f"blocks-{options.executor_id}-", dir=_scratch_dir(), ignore_cleanup_errors=True
+    ) as directory:
+        identity = Identity(options.executor_id, options.hostname, options.cores, directory)
+        link = DriverLink(options.driver_url, secret, options.app_id, zygote, identity)
+        code = asyncio.run(link.run())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # not waiting for what gRPC's threads may still be doing
+
+
+def _secret(text: str | None) -> bytes | None:
+    try:
+        return bytes.fromhex(text or "") or None
+    except ValueError:
+        return None
+
+
+def _scratch_dir() -> str | None:
+    """Where blocks lie: as for Spark, its own variable, the sandbox, or the system's default."""
+    directories = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")
+    return directories[0] or os.environ.get("MESOS_SANDBOX")

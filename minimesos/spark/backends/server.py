@@ -1,0 +1,308 @@
+"""The driver's gRPC server: executors attach to it, and fetch broadcasts from it.
+
+Used by backends of clusters, which say which executors they `expect`; anybody else is refused.
+Knows how executors prove themselves and when they are lost, and nothing of how they come to be.
+
+Source: proto/minimesos/spark.proto; the settings are Spark's `spark.driver.*` and
+`spark.network.timeout`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+import minimesos
+from minimesos.errors import MinimesosError
+from minimesos.log import get_logger
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.backends.backend import BackendListener
+from minimesos.spark.backends.blocks import BlockService
+from minimesos.spark.backends.doorkeeper import OPTIONS, Doorkeeper, answer
+from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
+from minimesos.spark.conf import SparkConf, parse_seconds
+from minimesos.spark.env import Location
+
+ATTACH = "/minimesos.spark.Driver/Attach"
+ROOT_KEY = "minimesos-root-bin"  # metadata of Attach: the executor's block directory
+LOOPBACK = "127.0.0.1"
+HANDSHAKE_TIMEOUT_S = 10.0
+REASON_TIMEOUT_S = 0.5  # how long a lost connection waits for somebody who knows why
+STOP_GRACE_S = 0.5
+FRAME_BYTES = 2**20  # frames are merged while they are below this
+PORT_RETRIES = "16"
+NETWORK_TIMEOUT = "120s"
+
+if TYPE_CHECKING:
+    _Context = grpc.aio.ServicerContext[bytes, bytes]
+
+_log = get_logger(__name__)
+
+
+class Refusal(MinimesosError):
+    """An executor cannot be accepted; the message is for it and for the driver's user."""
+
+
+class ExecutorServer:
+    """All executors of one application. Belongs to the driver's loop.
+
+    `application_id` is to be set before executors come. `blocks_root` is the driver's own block
+    directory; without one it serves no blocks.
+    """
+
+    def __init__(
+        self,
+        secret: bytes,
+        conf: SparkConf,
+        listener: BackendListener,
+        blocks_root: str | None = None,
+    ) -> None:
+        self.application_id = ""
+        self._secret = secret
+        self._conf = conf
+        self._listener = listener
+        self._blocks_root = blocks_root
+        self._expected: set[str] = set()
+        self._executors: dict[str, _Executor] = {}
+        self._server: grpc.aio.Server | None = None
+        self._stopping = False
+
+    async def start(self) -> str:
+        """Listen; returns the host:port at which executors reach the driver.
+
+        Raises MinimesosError if no port can be had.
+        """
+        host = self._conf.get("spark.driver.host", LOOPBACK)
+        bind = self._conf.get("spark.driver.bindAddress", host)
+        first = int(self._conf.get("spark.driver.port", "0"))
+        retries = int(self._conf.get("spark.port.maxRetries", PORT_RETRIES)) if first else 0
+        for candidate in range(first, first + retries + 1):
+            server = self._new_server()
+            try:
+                port = server.add_insecure_port(f"{bind}:{candidate}")
+            except RuntimeError:
+                continue
+            await server.start()
+            self._server = server
+            return f"{host}:{port}"
+        raise MinimesosError(f"no port from {first} to {first + retries} is free at {bind}")
+
+    def expect(self, executor_id: str) -> None:
+        """An executor of this id may attach, once."""
+        self._expected.add(executor_id)
+
+    def forget(self, executor_id: str, reason: str) -> None:
+        """An executor is known to be gone; `reason` is better than what we would say."""
+        self._expected.discard(executor_id)
+        executor = self._executors.get(executor_id)
+        if executor is not None:
+            self._lose(executor, reason)
+
+    def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
+        """Send a frame; dropped if the executor is gone."""
+        executor = self._executors.get(executor_id)
+        if executor is not None:
+            executor.send(frame)
+
+    def shut_down_executors(self) -> None:
+        """Ask all executors to end. Their end is no loss any more."""
+        self._stopping = True
+        self._expected.clear()
+        for executor in self._executors.values():
+            executor.send(spark_pb2.DriverFrame(shutdown=True))
+
+    async def stop(self) -> None:
+        """Close all connections and stop listening."""
+        self._stopping = True
+        if self._server is not None:
+            await self._server.stop(STOP_GRACE_S)
+
+    # ------------------------------------------------------------------------------ the stream
+
+    def _new_server(self) -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=(Doorkeeper(self._secret),), options=OPTIONS)
+        service, method = ATTACH.split("/")[1:]
+        handler = grpc.stream_stream_rpc_method_handler(self._attach)
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, {method: handler}),)
+        )
+        if self._blocks_root is not None:
+            BlockService(self._secret, self._blocks_root).add_to(server)
+        return server
+
+    async def _attach(self, _: object, context: _Context) -> None:
+        """Serve one executor until it goes."""
+        metadata = dict(context.invocation_metadata() or ())
+        await context.send_initial_metadata(answer(self._secret, metadata))
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                register = await self._handshake(context)
+        except (Refusal, DecodeError, TimeoutError) as error:
+            reason = str(error) or f"no handshake within {HANDSHAKE_TIMEOUT_S:g} s"
+            _log.warning("executor refused", peer=context.peer(), reason=reason)
+            refused = spark_pb2.Refused(message=reason)
+            await context.write(spark_pb2.DriverFrame(refused=refused).SerializeToString())
+            return
+        executor = _Executor(register.executor_id, context)
+        self._expected.discard(executor.executor_id)
+        self._executors[executor.executor_id] = executor
+        root = bytes(metadata.get(ROOT_KEY, b"")).decode()
+        self._added(executor, register, root)
+        try:
+            await self._receive(executor, context)
+        finally:  # cancelled if the connection broke
+            executor.close()
+            self._disconnected(executor)
+
+    async def _handshake(self, context: _Context) -> spark_pb2.Register:
+        """Make both sides prove the secret. Raises Refusal."""
+        register = (await _read(context)).register
+        nonce = new_nonce()
+        nonces = (nonce, register.nonce)
+        challenge = spark_pb2.Challenge(nonce=nonce, proof=prove(self._secret, DRIVER, *nonces))
+        await context.write(spark_pb2.DriverFrame(challenge=challenge).SerializeToString())
+        proof = (await _read(context)).proof
+        if not is_proven(proof, self._secret, EXECUTOR, *nonces):
+            raise Refusal("the executor does not know the application's secret")
+        self._check_version(register)
+        if register.executor_id not in self._expected:
+            raise Refusal(f"executor {register.executor_id!r} is not expected, or came twice")
+        registered = spark_pb2.Registered(
+            conf=self._conf.as_mapping(), application_id=self.application_id
+        )
+        await context.write(spark_pb2.DriverFrame(registered=registered).SerializeToString())
+        return register
+
+    def _check_version(self, register: spark_pb2.Register) -> None:
+        """Closures are bytecode, and the protocol is not promised to stay: both must be ours."""
+        ours = minimesos.__version__, ".".join(platform.python_version_tuple()[:2])
+        theirs = register.version, register.python_version
+        if theirs != ours:
+            message = (
+                f"executor {register.executor_id} on {register.host} runs minimesos {theirs[0]} on "
+                f"Python {theirs[1]}, but the driver runs minimesos {ours[0]} on Python {ours[1]}; "
+                "install the driver's version there, or point spark.mesos.executor.home at it"
+            )
+            self._listener.backend_failed(message)
+            raise Refusal(message)
+
+    def _added(self, executor: _Executor, register: spark_pb2.Register, root: str) -> None:
+        timeout_s = parse_seconds(self._conf.get("spark.network.timeout", NETWORK_TIMEOUT))
+        executor.start_watch(timeout_s)
+        name, host = register.executor_id, register.host
+        _log.info("executor registered", executor=name, host=host, cores=register.cores)
+        location = Location(name, host, register.blocks_address, root)
+        self._listener.executor_added(name, host, register.cores, location)
+
+    async def _receive(self, executor: _Executor, context: _Context) -> None:
+        while True:
+            try:
+                frame = await _read(context)
+            except (Refusal, DecodeError) as error:
+                executor.reason = executor.reason or str(error)
+                return
+            executor.heard()
+            if self._executors.get(executor.executor_id) is not executor:
+                return  # it was given up
+            if frame.HasField("results"):
+                self._listener.results(executor.executor_id, frame.results)
+            elif frame.HasField("goodbye"):
+                executor.reason = frame.goodbye.reason
+
+    def _disconnected(self, executor: _Executor) -> None:
+        if executor.reason:
+            self._lose(executor, executor.reason)
+            return
+        # The cluster manager may be about to tell why it died.
+        executor.loop.call_later(
+            REASON_TIMEOUT_S, self._lose, executor, "its connection to the driver was lost"
+        )
+
+    def _lose(self, executor: _Executor, reason: str) -> None:
+        if self._executors.get(executor.executor_id) is not executor:
+            return
+        del self._executors[executor.executor_id]
+        executor.close()
+        if not self._stopping:
+            _log.warning("executor lost", executor=executor.executor_id, reason=reason)
+            self._listener.executor_lost(executor.executor_id, reason)
+
+
+class _Executor:
+    """One executor's connection: what waits to be sent, and when it was last heard of."""
+
+    def __init__(self, executor_id: str, context: _Context) -> None:
+        self.executor_id = executor_id
+        self.reason = ""
+        self.loop = asyncio.get_running_loop()
+        self._context = context
+        self._handler = asyncio.current_task()
+        # Not bounded here: the task scheduler has a window per executor.
+        self._outbox: deque[spark_pb2.DriverFrame] = deque()
+        self._wake = asyncio.Event()
+        self._writer = asyncio.ensure_future(self._write())
+        self._heard_at = self.loop.time()
+        self._silence_max_s = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+
+    def send(self, frame: spark_pb2.DriverFrame) -> None:
+        self._outbox.append(frame)
+        self._wake.set()
+
+    def heard(self) -> None:
+        self._heard_at = self.loop.time()
+
+    def start_watch(self, silence_max_s: float) -> None:
+        """End the connection once nothing was heard for that long."""
+        self._silence_max_s = silence_max_s
+        self._look()
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._writer.cancel()
+        if self._handler is not None and self._handler is not asyncio.current_task():
+            self._handler.cancel()
+
+    def _look(self) -> None:
+        due = self._heard_at + self._silence_max_s
+        if due > self.loop.time():
+            self._watch = self.loop.call_at(due, self._look)
+        else:
+            self.reason = f"it was silent for {self._silence_max_s:g} s"
+            self.close()
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._outbox:
+                try:
+                    await self._context.write(self._next_frame())
+                except Exception:  # noqa: BLE001 (gRPC raises many kinds for a broken stream)
+                    return  # the reader is told
+
+    def _next_frame(self) -> bytes:
+        """Merge small frames that have come to wait, unless their order matters."""
+        data = self._outbox.popleft().SerializeToString()
+        while self._outbox and len(data) < FRAME_BYTES:
+            frame = self._outbox[0]
+            if frame.HasField("cancel") or frame.HasField("cleanup") or frame.shutdown:
+                break
+            data += frame.SerializeToString()  # how protobuf defines a merge
+            self._outbox.popleft()
+        return data
+
+
+async def _read(context: _Context) -> spark_pb2.ExecutorFrame:
+    """Read a frame. Raises Refusal at the end of the stream, DecodeError for what is none."""
+    data: Any = await context.read()
+    if not isinstance(data, bytes):  # gRPC's end-of-stream mark
+        raise Refusal("the executor closed the connection")
+    return spark_pb2.ExecutorFrame.FromString(data)
