@@ -1,0 +1,88 @@
+"""`local-cluster[n,cores,mem]`: a private master and `n` agents in a process of their own.
+
+The process starts as soon as the object exists, while the driver still imports what it needs to
+talk to it, and ends with the driver, however that ends. Imports no gRPC for that reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import Protocol
+
+from minimesos.errors import MinimesosError
+from minimesos.spark.backends.offers import CoarseSettings
+from minimesos.spark.conf import SparkConf
+
+_START_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 15.0
+
+
+class Cluster(Protocol):
+    """Where a Mesos backend finds its master."""
+
+    async def address(self) -> str:
+        """Return the master's host:port. Raises MinimesosError if there will never be one."""
+        ...
+
+    async def stop(self) -> None:
+        """The application is over; whoever owns the cluster may end it."""
+        ...
+
+
+class RunningCluster:
+    """A cluster that somebody else runs: `mesos://host:port`."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def address(self) -> str:
+        return self._address
+
+    async def stop(self) -> None:
+        return None
+
+
+class LocalCluster:
+    """A cluster of our own, with agents of just the size of one executor each."""
+
+    def __init__(self, agents: int, cores: int, memory_mb: int, conf: SparkConf) -> None:
+        conf.set("spark.executor.cores", cores).set("spark.executor.memory", f"{memory_mb}m")
+        container_mb = CoarseSettings.from_conf(conf).container_memory_mb
+        command = [sys.executable, "-P", "-m", "minimesos", "local"]
+        flags = [
+            f"--agents={agents}",
+            f"--cpus={cores}",
+            f"--mem={container_mb}",
+            f"--logging_level={conf.get('spark.minimesos.cluster.logLevel', 'WARNING')}",
+            "--exit_on_stdin_eof",
+        ]
+        self._process = subprocess.Popen(
+            command + flags,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the driver's; the cluster ends with its stdin
+        )
+
+    async def address(self) -> str:
+        assert self._process.stdout is not None
+        read = asyncio.to_thread(self._process.stdout.readline)
+        line = (await asyncio.wait_for(read, _START_TIMEOUT_S)).decode().strip()
+        if not line:
+            code = await asyncio.to_thread(self._process.wait)
+            raise MinimesosError(f"the private cluster ended with {code}; its log is above")
+        return line
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+        try:
+            self._process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
