@@ -33,7 +33,12 @@ from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.resources import Resources
 from minimesos.runtime.frames import AGENT, EXECUTOR
 from minimesos.runtime.rpc import RpcClient
-from minimesos.runtime.server import Server, advertised_hostname, warn_if_exposed
+from minimesos.runtime.server import (
+    Server,
+    advertised_hostname,
+    advertised_ip,
+    warn_if_exposed,
+)
 from minimesos.runtime.streams import Peers
 from minimesos.units import format_duration
 
@@ -90,7 +95,7 @@ class AgentServer:
         self._flags = flags
         await server.bind(flags.ip, flags.port)
         warn_if_exposed(server.ip)
-        info = agent_info(flags, server.ip, server.port)
+        info = agent_info(flags, advertised_ip(server.ip, None), server.port)
         self._log_start(info)
         self.core = Agent(
             flags,

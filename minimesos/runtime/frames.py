@@ -3,6 +3,7 @@
 Every frame is a protobuf message whose field 1 repeats what was ready when it was written. Senders
 encode each message once, when it is sent, and concatenate the pieces: that is what protobuf's
 encoding of a repeated field is. So an outbox knows its exact size, and cores never see an envelope.
+Required fields are not checked on either side: what a message must hold is for cores to say.
 
 Source: proto/minimesos/cluster.proto; the protobuf encoding guide.
 """
@@ -49,7 +50,7 @@ def _plain(frame: type[Message], field: str) -> Direction:
     def decode(data: bytes) -> list[Message]:
         return list(getattr(frame.FromString(data), field))
 
-    return Direction(lambda message: _delimited(1, message.SerializeToString()), decode)
+    return Direction(lambda message: _delimited(1, message.SerializePartialToString()), decode)
 
 
 def _enveloped(frame: type[Message], field: str, envelope: type[Message]) -> Direction:
@@ -58,7 +59,7 @@ def _enveloped(frame: type[Message], field: str, envelope: type[Message]) -> Dir
 
     def encode(message: Message) -> bytes:
         number = members[message.DESCRIPTOR].number
-        return _delimited(1, _delimited(number, message.SerializeToString()))
+        return _delimited(1, _delimited(number, message.SerializePartialToString()))
 
     def decode(data: bytes) -> list[Message]:
         messages = []

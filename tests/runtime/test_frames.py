@@ -75,3 +75,10 @@ def test_a_kind_of_message_that_this_version_does_not_know_is_skipped() -> None:
 def test_garbage_is_a_decode_error() -> None:
     with pytest.raises(DecodeError):
         AGENT.to_client.decode(b"\x0a\xff")
+
+
+def test_a_message_without_its_required_fields_travels_for_the_receiver_to_judge() -> None:
+    incomplete = cluster_pb2.StatusUpdate(framework_id=LONG)
+    incomplete.status.message = "no task, no state"
+
+    assert AGENT.to_server.decode(AGENT.to_server.encode(incomplete)) == [incomplete]

@@ -1,6 +1,6 @@
-// An agent's console: its executors and their sandboxes. Reads /state and /files.
+// An agent's console: its executors and their sandboxes. Reads /state, /containers and /files.
 
-import { bytes, facts, h, link, meters, resourceColumns, time } from "./dom.js";
+import { bytes, facts, h, link, meters, number, resourceColumns, time } from "./dom.js";
 import { Console, getJson } from "./refresh.js";
 import { Table } from "./table.js";
 
@@ -20,6 +20,11 @@ const EXECUTOR = [
   { title: "Queued", number: true, value: (executor) => executor.queued_tasks.length },
   { title: "Completed", number: true, value: (executor) => executor.completed_tasks.length },
   ...resourceColumns((executor) => executor.resources),
+  { title: "Memory used", number: true, value: (executor) => executor.used?.mem_rss_bytes ?? 0,
+    show: bytes },
+  { title: "CPU time", number: true, value: (executor) =>
+    (executor.used?.cpus_user_time_secs ?? 0) + (executor.used?.cpus_system_time_secs ?? 0),
+    show: (seconds) => `${number(seconds)} s` },
   { title: "", value: () => "", show: (_, executor) => browseLink("Sandbox", executor.directory) },
 ];
 
@@ -31,7 +36,8 @@ function executors() {
     element: h("div", {}, h("h1", {}, "Agent"), above, live.element, gone.element),
     update(agent) {
       const all = (key) => [...agent.frameworks, ...agent.completed_frameworks].flatMap(
-        (framework) => (framework[key] ?? []).map((executor) => ({ ...executor, framework })));
+        (framework) => (framework[key] ?? []).map((executor) =>
+          ({ ...executor, framework, used: agent.used.get(executor.container) })));
       const running = all("executors");
       const used = running.reduce((sum, executor) => {
         for (const name of ["cpus", "gpus", "mem", "disk"]) {
@@ -129,7 +135,8 @@ function file(path) {
 }
 
 async function load() {
-  const agent = await getJson("/state");
+  const [agent, containers] = await Promise.all([getJson("/state"), getJson("/containers")]);
+  agent.used = new Map(containers.map((one) => [one.container_id, one.statistics]));
   document.getElementById("cluster").textContent = `minimesos agent ${agent.hostname}`;
   return agent;
 }

@@ -100,21 +100,21 @@ export function resourceColumns(of) {
 }
 
 // Bars of what is used and offered of each kind of which there is some.
-export function meters(total, used, offered = {}) {
+export function meters(total, used, offered = null) {
   const bars = KINDS.filter(([name]) => total[name] > 0).map(([name, title, show]) => {
     const share = (amount) => Math.min(100, (100 * (amount ?? 0)) / total[name]);
-    const held = (used[name] ?? 0) + (offered[name] ?? 0);
+    const held = (used[name] ?? 0) + (offered?.[name] ?? 0);
     const words = `${show(held)} of ${show(total[name])}`;
     return h("div", { class: "meter" },
       h("div", { class: "words" }, h("span", {}, title), h("span", {}, words)),
       h("div", { class: "bar", role: "img", "aria-label": `${title}: ${words}` },
         h("div", { class: "used", "width%": share(used[name]) }),
-        h("div", { class: "offered", "width%": share(offered[name]) })));
+        h("div", { class: "offered", "width%": share(offered?.[name]) })));
   });
   if (bars.length === 0) return h("p", { class: "empty" }, "No resources yet.");
   return h("div", {}, bars, h("p", { class: "legend" },
     h("span", {}, h("i", { class: "used" }), "used"),
-    h("span", {}, h("i", { class: "offered" }), "offered"),
+    offered === null ? "" : h("span", {}, h("i", { class: "offered" }), "offered"),
     h("span", {}, h("i", {}), "idle")));
 }
 
