@@ -1,0 +1,54 @@
+"""From a master URL to the backend that serves it.
+
+Used by the job runner. Imports a backend, and what it needs, only when it is asked for: `local[N]`
+must not pay for gRPC.
+
+Source: the forms of master URLs in Spark's documentation, "Submitting Applications".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from minimesos.spark.backends.backend import Backend
+from minimesos.spark.conf import SparkConf
+from minimesos.spark.errors import SparkException
+
+_LOCAL = re.compile(r"local(?:\[\s*(\d+|\*)\s*(?:,\s*(\d+)\s*)?\])?")
+_LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
+_MESOS = re.compile(r"mesos://(.+)")
+
+_LOCAL_TASK_FAILURES = "1"
+"""In one process tree another attempt would fail the same way, as in Spark."""
+
+
+def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
+    """Return a backend that has not been started; to be called on the loop.
+
+    Completes `conf` with what the URL says. Raises SparkException for a URL of no known form.
+    """
+    if match := _LOCAL.fullmatch(master):
+        from minimesos.spark.backends.local import HOST, LocalBackend
+
+        conf.set("spark.driver.host", HOST)  # where its executors are, too
+        cores = len(os.sched_getaffinity(0)) if match[1] == "*" else int(match[1] or 1)
+        conf.set("spark.task.maxFailures", match[2] or _LOCAL_TASK_FAILURES)
+        if cores > 0:
+            return LocalBackend(cores, conf.as_mapping(), local_dir)
+    elif match := _LOCAL_CLUSTER.fullmatch(master):
+        from minimesos.spark.backends.local_cluster import LocalCluster
+        from minimesos.spark.backends.mesos_coarse import CoarseMesosBackend
+
+        agents, cores, memory_mb = map(int, match.groups())
+        if agents and cores and memory_mb:
+            return CoarseMesosBackend(conf, LocalCluster(agents, cores, memory_mb, conf), local_dir)
+    elif match := _MESOS.fullmatch(master):
+        from minimesos.spark.backends.local_cluster import RunningCluster
+        from minimesos.spark.backends.mesos_coarse import CoarseMesosBackend
+
+        return CoarseMesosBackend(conf, RunningCluster(match[1]), local_dir)
+    raise SparkException(
+        f"Could not parse Master URL: '{master}' (known forms: local, local[N], local[*], "
+        "local[N,failures], local-cluster[executors,cores,memory], mesos://host:port)"
+    )

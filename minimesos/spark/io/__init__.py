@@ -1,0 +1,1 @@
+"""Codecs of records and files."""

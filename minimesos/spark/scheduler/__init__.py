@@ -1,0 +1,1 @@
+"""Jobs into stages, stages into tasks, tasks onto executors; and the code that runs a task."""

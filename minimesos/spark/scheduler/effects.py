@@ -1,0 +1,57 @@
+"""What the scheduler's core wants done: frames to executors, answers to jobs. Timers are
+`minimesos.actor.SetTimer`. The job runner performs them, in order; tests look at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minimesos.actor import Effect
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.errors import SparkException
+
+
+class JobAborted(SparkException):
+    """A job failed: the text is the user's own traceback, then what was tried."""
+
+
+class JobCancelled(SparkException):
+    """A job was cancelled, by the user or because the application ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendFrame(Effect):
+    """Send a frame to an executor."""
+
+    executor_id: str
+    frame: spark_pb2.DriverFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Revive(Effect):
+    """Tasks wait and there is no executor: the backend asks for resources again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccumulatorsUpdated(Effect):
+    """Add what a successful task has added to accumulators, as (id, sum)."""
+
+    updates: list[tuple[int, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSucceeded(Effect):
+    """A job is done; `results` are pickles in the order of its partitions."""
+
+    job_id: int
+    results: Sequence[bytes | memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed(Effect):
+    """A job ended without results."""
+
+    job_id: int
+    error: Exception

@@ -1,0 +1,36 @@
+"""What users are told when a job fails: their own traceback first, then what was tried.
+
+Source: the phrases are Spark's.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+from minimesos.spark.scheduler.effects import JobAborted
+from minimesos.spark.scheduler.task import TaskFailure
+
+
+def summary(failure: TaskFailure) -> str:
+    """Return a failure in one line, as Python ends a traceback."""
+    return f"{failure.class_name}: {failure.message}" if failure.message else failure.class_name
+
+
+def job_aborted(failure: TaskFailure, reason: str) -> JobAborted:
+    """Return the error of a job that one task's failure has ended.
+
+    Its cause is the user's exception itself, if that could be sent to the driver.
+    """
+    text = f"Job aborted due to stage failure: {reason}"
+    error = JobAborted(f"{failure.traceback.rstrip()}\n\n{text}" if failure.traceback else text)
+    if failure.exception is not None:
+        error.__cause__ = _unpickled(failure.exception)
+    return error
+
+
+def _unpickled(exception: bytes) -> BaseException | None:
+    try:
+        cause = pickle.loads(exception)
+    except Exception:  # noqa: BLE001 - the user's class may not be importable on the driver
+        return None
+    return cause if isinstance(cause, BaseException) else None

@@ -1,0 +1,278 @@
+"""Runs jobs: the shell around the scheduler's core, and the door between two threads.
+
+The user's threads call `run_job` and wait; the core, the backend and all timers belong to the loop
+thread. Each call from there enters the core with the time, and then the core's effects are
+performed. Results stay pickled until the thread that waits for them has them.
+
+Made by SparkContext. Decides nothing about stages and tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import pickle
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from minimesos.actor import Effect, SetTimer
+from minimesos.log import get_logger
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.runtime.clock import Clock
+from minimesos.runtime.loop import LoopThread
+from minimesos.spark.accumulators import add_updates
+from minimesos.spark.backends.backend import Backend
+from minimesos.spark.backends.connect import connect
+from minimesos.spark.conf import SparkConf
+from minimesos.spark.env import DRIVER, Location
+from minimesos.spark.errors import SparkException
+from minimesos.spark.scheduler.dag import DagScheduler, Limits
+from minimesos.spark.scheduler.effects import (
+    AccumulatorsUpdated,
+    JobFailed,
+    JobSucceeded,
+    Revive,
+    SendFrame,
+)
+from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
+from minimesos.spark.scheduler.stage import Job
+from minimesos.spark.taskcontext import TaskContext
+
+if TYPE_CHECKING:
+    from minimesos.spark.lineage import Lineage
+
+CANCEL_TIMEOUT_S = 2.0
+STOP_TIMEOUT_S = 30.0
+PROGRESS_TIMER = "progress"
+
+T = TypeVar("T")
+U = TypeVar("U")
+Results = Sequence[bytes | memoryview]
+
+_log = get_logger(__name__)
+
+
+class JobRunner:
+    """The scheduler of one application. Public methods are for the user's threads, any of them."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        limits: Limits,
+        threads: LoopThread,
+        driver_location: Location | None = None,
+        progress: ConsoleProgress | None = None,
+    ) -> None:
+        self.driver_location = driver_location or Location(DRIVER, "localhost", "", "")
+        """Where the driver's own blocks (broadcasts) are."""
+        self._backend = backend
+        self._core = DagScheduler(limits)
+        self._threads = threads
+        self._loop = threads.loop
+        self._clock = Clock()
+        self._job_ids = itertools.count()
+        self._waiting: dict[int, Future[Results]] = {}
+        self._lock = threading.Lock()
+        self._end: SparkException | None = None
+        """Why no more jobs are taken."""
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._progress = progress
+        self._performers: dict[type[Effect], Callable[[Any], None]] = {
+            SendFrame: lambda effect: backend.send(effect.executor_id, effect.frame),
+            SetTimer: self._set_timer,
+            Revive: lambda effect: backend.revive(),
+            AccumulatorsUpdated: _add_accumulators,
+            JobSucceeded: self._succeeded,
+            JobFailed: self._failed,
+        }
+
+    @classmethod
+    def start(cls, master: str, conf: SparkConf, local_dir: str) -> JobRunner:
+        """Connect to a master; returns once the application has its id.
+
+        Raises SparkException for a master URL of no known form, MinimesosError if the cluster
+        refuses the application or cannot be reached.
+        """
+        threads = LoopThread.shared()
+        wanted = ConsoleProgress.is_wanted(conf.get("spark.ui.showConsoleProgress"), sys.stderr)
+        progress = ConsoleProgress(sys.stderr) if wanted else None
+
+        async def begin() -> JobRunner:
+            backend = connect(master, conf, local_dir)
+            host = conf.get("spark.driver.host", "127.0.0.1")
+            location = Location(DRIVER, host, "", local_dir)
+            runner = cls(backend, Limits.of(conf.as_mapping()), threads, location, progress)
+            await backend.start(runner)
+            return runner
+
+        return threads.call(begin())
+
+    # ------------------------------------------------------------------- for the user's threads
+
+    @property
+    def application_id(self) -> str:
+        """The framework id on Mesos, `local-<time>` locally."""
+        return self._backend.application_id
+
+    @property
+    def default_parallelism(self) -> int:
+        """Partitions of a collection whose caller names none."""
+        return self._backend.default_parallelism
+
+    def run_job(
+        self,
+        rdd: Lineage[T],
+        action: Callable[[TaskContext, Any], U],
+        partitions: Sequence[int],
+        properties: Mapping[str, str] | None = None,
+        call_site: str = "",
+    ) -> list[U]:
+        """Apply an action to partitions of an RDD; returns what it returns, in their order.
+
+        Raises JobAborted, whose text begins with the user's own traceback, JobCancelled, and
+        PicklingError for a closure that cannot be sent. An interrupt (Ctrl-C) cancels the job.
+        """
+        job = Job(next(self._job_ids), rdd, action, partitions, properties, call_site)
+        done: Future[Results] = Future()
+        with self._lock:
+            if self._end is not None:
+                raise self._end
+            self._waiting[job.id] = done
+        self._post(self._submit, job)
+        try:
+            results = done.result()
+        except KeyboardInterrupt:
+            self._post(self._core.cancel, job.id, "by an interrupt")
+            try:
+                done.exception(CANCEL_TIMEOUT_S)
+            except TimeoutError:
+                _log.warning("job not cancelled in time", job=job.id)
+            raise
+        return [pickle.loads(result) for result in results]
+
+    def cancel_all(self, reason: str = "as part of cancellation of all jobs") -> None:
+        """Cancel all jobs; returns at once."""
+        self._post(self._core.cancel_all, reason)
+
+    def cancel_group(self, group: str) -> None:
+        """Cancel the jobs whose property `spark.jobGroup.id` is `group`; returns at once."""
+        self._post(self._core.cancel_group, group)
+
+    def clean_up(
+        self,
+        rdd_ids: Sequence[int] = (),
+        shuffle_ids: Sequence[int] = (),
+        broadcast_ids: Sequence[int] = (),
+    ) -> None:
+        """The driver needs these no more; returns at once."""
+        self._post(self._core.forget, rdd_ids, shuffle_ids, broadcast_ids)
+
+    def stop(self) -> None:
+        """Cancel all jobs and release the executors. Calling it again does nothing."""
+        with self._lock:
+            if self._end is not None:
+                return
+            self._end = SparkException("Cannot call methods on a stopped SparkContext.")
+        self.cancel_all("because SparkContext was shut down")
+        try:
+            self._threads.call(self._backend.stop(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            _log.warning("executors not released in time", seconds=STOP_TIMEOUT_S)
+
+    # ---------------------------------------------------------- what the backend calls, on the loop
+
+    def executor_added(self, executor_id: str, host: str, cores: int, location: Location) -> None:
+        """An executor takes tasks from now on."""
+        self._enter(self._core.executor_added, location, cores)
+
+    def executor_lost(self, executor_id: str, reason: str) -> None:
+        """An executor is gone with everything it held."""
+        self._enter(self._core.executor_removed, executor_id, reason)
+
+    def results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
+        """Tasks have ended on an executor."""
+        self._enter(self._core.results, executor_id, results)
+
+    def backend_failed(self, message: str) -> None:
+        """No executor will ever come: fail all jobs, now and later."""
+        with self._lock:
+            self._end = self._end or SparkException(message)
+        self._enter(self._core.fail_all, message)
+
+    # ------------------------------------------------------------------------------- on the loop
+
+    def _post(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Enter the core from another thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._enter, call, *arguments)
+        except RuntimeError:
+            pass  # the loop is closed: the process ends, and so did our executors
+
+    def _enter(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Call the core with the time, then perform its effects."""
+        try:
+            call(*arguments, self._clock.now())
+            for effect in self._core.take_effects():
+                self._performers[type(effect)](effect)
+        except Exception as error:  # noqa: BLE001
+            # The scheduler has lost count: whoever waits must not wait for ever.
+            _log.exception("stopping because of a bug in the scheduler")
+            self._give_up(SparkException(f"the scheduler failed: {type(error).__name__}: {error}"))
+
+    def _submit(self, job: Job, now: float) -> None:
+        if self._progress is not None and PROGRESS_TIMER not in self._timers:
+            self._set_timer(SetTimer(PROGRESS_TIMER, now + FIRST_AFTER_S))
+        self._core.submit(job, now)
+
+    def _set_timer(self, effect: SetTimer) -> None:
+        at = self._clock.monotonic_at(effect.at_s)
+        self._timers[effect.name] = self._loop.call_at(at, self._timer_fired, effect.name)
+
+    def _timer_fired(self, name: str) -> None:
+        del self._timers[name]
+        if name == PROGRESS_TIMER:
+            self._show_progress()
+        else:
+            self._enter(self._core.timer_fired, name)
+
+    def _show_progress(self) -> None:
+        if self._progress is not None and self._waiting:
+            now = self._clock.now()
+            self._progress.draw(self._core.progress(), now)
+            self._set_timer(SetTimer(PROGRESS_TIMER, now + REFRESH_S))
+
+    def _succeeded(self, effect: JobSucceeded) -> None:
+        done = self._taken(effect.job_id)
+        if done is not None:
+            done.set_result(effect.results)
+
+    def _failed(self, effect: JobFailed) -> None:
+        done = self._taken(effect.job_id)
+        if done is not None:
+            done.set_exception(effect.error)
+
+    def _taken(self, job_id: int) -> Future[Results] | None:
+        done = self._waiting.pop(job_id, None)
+        if self._progress is not None and not self._waiting:
+            self._progress.clear()
+            timer = self._timers.pop(PROGRESS_TIMER, None)
+            if timer is not None:
+                timer.cancel()
+        return done
+
+    def _give_up(self, error: SparkException) -> None:
+        with self._lock:
+            self._end = self._end or error
+            waiting, self._waiting = self._waiting, {}
+        for done in waiting.values():
+            done.set_exception(error)
+
+
+def _add_accumulators(effect: AccumulatorsUpdated) -> None:
+    try:
+        add_updates(effect.updates)
+    except Exception:  # noqa: BLE001 - runs addInPlace of the user's class
+        _log.exception("failed to update accumulators")

@@ -1,0 +1,136 @@
+"""The driver's record of map outputs: which task's file on which executor, and its offsets.
+
+An epoch rises whenever outputs are lost. A failure to fetch speaks only about outputs that were
+there when the failing stage attempt began, so late failures cannot drop what has been computed
+again meanwhile.
+
+Belongs to the DAG scheduler. Knows nothing of stages or jobs.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+from minimesos.spark.env import Location
+from minimesos.spark.shuffle.locations import Encoded, encode_outputs
+
+
+class MapOutputTracker:
+    """Map outputs of all shuffles of an application."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._shuffles: dict[int, _Shuffle] = {}
+
+    def register(
+        self,
+        shuffle_id: int,
+        num_maps: int,
+        map_index: int,
+        location: Location,
+        task_id: int,
+        offsets: array[int],
+    ) -> None:
+        """A map task has written its output. A later one for the same index takes its place."""
+        shuffle = self._shuffles.get(shuffle_id)
+        if shuffle is None:
+            shuffle = self._shuffles[shuffle_id] = _Shuffle(num_maps)
+        if shuffle.outputs[map_index] is None:
+            shuffle.missing -= 1
+        shuffle.outputs[map_index] = _Output(location, task_id, offsets, self.epoch)
+        shuffle.encoded = None
+
+    def is_complete(self, shuffle_id: int) -> bool:
+        """Say whether all map outputs are there."""
+        shuffle = self._shuffles.get(shuffle_id)
+        return shuffle is not None and shuffle.missing == 0
+
+    def missing(self, shuffle_id: int, num_maps: int) -> list[int]:
+        """Return the map indexes whose outputs are not there."""
+        shuffle = self._shuffles.get(shuffle_id)
+        if shuffle is None:
+            return list(range(num_maps))
+        return [index for index, output in enumerate(shuffle.outputs) if output is None]
+
+    def segments(self, shuffle_id: int, partition: int) -> Encoded | None:
+        """Return where a reduce partition's data is, encoded; None unless all outputs are there."""
+        shuffle = self._shuffles.get(shuffle_id)
+        if shuffle is None or shuffle.missing:
+            return None
+        starts, lengths = array("Q"), array("Q")
+        for output in shuffle.outputs:
+            assert output is not None
+            start, end = output.offsets[partition : partition + 2]
+            starts.append(start)
+            lengths.append(end - start)
+        if shuffle.encoded is None:
+            shuffle.encoded = shuffle.encode()
+        return shuffle.encoded, starts.tobytes(), lengths.tobytes()
+
+    def unregister(self, shuffle_id: int, map_index: int, executor_id: str, epoch: int) -> None:
+        """One output could not be read by a stage attempt that began in `epoch`."""
+        shuffle = self._shuffles.get(shuffle_id)
+        output = shuffle.outputs[map_index] if shuffle is not None else None
+        if shuffle is None or output is None:
+            return
+        if output.location.executor_id == executor_id and output.epoch <= epoch:
+            shuffle.drop([map_index])
+            self.epoch += 1
+
+    def executor_lost(self, executor_id: str, epoch: int | None = None) -> set[int]:
+        """Drop an executor's outputs, of `epoch` and before; return the shuffles concerned."""
+        concerned: set[int] = set()
+        for shuffle_id, shuffle in self._shuffles.items():
+            lost = [
+                index
+                for index, output in enumerate(shuffle.outputs)
+                if output is not None
+                and output.location.executor_id == executor_id
+                and (epoch is None or output.epoch <= epoch)
+            ]
+            if lost:
+                shuffle.drop(lost)
+                concerned.add(shuffle_id)
+        if concerned:
+            self.epoch += 1
+        return concerned
+
+    def forget(self, shuffle_ids: Iterable[int]) -> None:
+        """Nobody can ask for these shuffles any more."""
+        for shuffle_id in shuffle_ids:
+            self._shuffles.pop(shuffle_id, None)
+
+
+class _Output:
+    __slots__ = ("epoch", "location", "offsets", "task_id")
+
+    def __init__(self, location: Location, task_id: int, offsets: array[int], epoch: int) -> None:
+        self.location = location
+        self.task_id = task_id
+        self.offsets = offsets
+        self.epoch = epoch
+
+
+class _Shuffle:
+    __slots__ = ("encoded", "missing", "outputs")
+
+    def __init__(self, num_maps: int) -> None:
+        self.outputs: list[_Output | None] = [None] * num_maps
+        self.missing = num_maps
+        self.encoded: bytes | None = None
+
+    def drop(self, indexes: list[int]) -> None:
+        for index in indexes:
+            self.outputs[index] = None
+        self.missing += len(indexes)
+        self.encoded = None
+
+    def encode(self) -> bytes:
+        numbers: dict[Location, int] = {}
+        owners, task_ids = array("H"), array("Q")
+        for output in self.outputs:
+            assert output is not None
+            owners.append(numbers.setdefault(output.location, len(numbers)))
+            task_ids.append(output.task_id)
+        return encode_outputs(list(numbers), owners, task_ids)

@@ -1,0 +1,89 @@
+"""Where tasks would rather run: with the worker that has cached their input, or near their files.
+
+Asked by the DAG scheduler when it submits a task set; the task set then holds tasks back for those
+that they prefer. Preferences for executors and hosts that are not there are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from minimesos.spark.lineage import Lineage
+from minimesos.spark.scheduler.stage import steps_of
+from minimesos.spark.scheduler.task_set import Preferences
+
+if TYPE_CHECKING:
+    from minimesos.spark.scheduler.executor import Executor
+
+
+class BlockLocation(NamedTuple):
+    """The worker that holds a cached partition."""
+
+    executor_id: str
+    worker: int
+
+
+class BlockLocations:
+    """Which worker has cached which partition, as tasks have reported it."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, dict[int, BlockLocation]] = {}
+
+    def store(self, rdd_id: int, index: int, executor_id: str, worker: int) -> None:
+        """A task has cached a partition."""
+        self._blocks.setdefault(rdd_id, {})[index] = BlockLocation(executor_id, worker)
+
+    def find(self, rdd_id: int, index: int) -> BlockLocation | None:
+        """Return where a partition is cached."""
+        return self._blocks.get(rdd_id, {}).get(index)
+
+    def count(self, rdd_id: int) -> int:
+        """Return how many partitions of an RDD are cached."""
+        return len(self._blocks.get(rdd_id, ()))
+
+    def forget(self, rdd_ids: Iterable[int]) -> None:
+        """These RDDs are not kept any more."""
+        for rdd_id in rdd_ids:
+            self._blocks.pop(rdd_id, None)
+
+    def drop(self, executor_id: str, worker: int | None = None) -> None:
+        """A worker, or an executor with all its workers, is gone."""
+        for rdd_id, blocks in self._blocks.items():
+            self._blocks[rdd_id] = {
+                index: location
+                for index, location in blocks.items()
+                if location.executor_id != executor_id or worker not in (None, location.worker)
+            }
+
+
+def preferences(
+    rdd: Lineage[Any],
+    partitions: Sequence[int],
+    blocks: BlockLocations,
+    executors: Mapping[str, Executor],
+    wait_s: float,
+    now: float,
+) -> Preferences | None:
+    """Return what the tasks that compute these partitions prefer; None if all go anywhere."""
+    steps = rdd.narrow_lineage()
+    if not any(blocks.count(step.id) or _names_hosts(step) for step in steps):
+        return None
+    hosts = {executor.host for executor in executors.values()}
+    preferred = Preferences(wait_s, now)
+    for slot, partition in enumerate(partitions):
+        for step, index in steps_of(rdd, partition):
+            block = blocks.find(step.id, index)
+            if block is not None and block.executor_id in executors:
+                preferred.prefer_worker(slot, block.executor_id, block.worker)
+                break
+            near = hosts.intersection(step.preferred_locations(index)) if hosts else ()
+            if near:
+                for host in sorted(near):
+                    preferred.prefer_host(slot, host)
+                break
+    return preferred if preferred.slots() else None
+
+
+def _names_hosts(rdd: Lineage[Any]) -> bool:
+    return type(rdd).preferred_locations is not Lineage.preferred_locations

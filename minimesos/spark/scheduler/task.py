@@ -1,0 +1,297 @@
+"""One task: what the driver sends, how a worker runs it, and what comes back.
+
+`dump_stage`, `encode_*` and `decode_*` run on the driver; `load_stage`, `Stage.run` and
+`describe_failure` run in a worker, so this module imports neither grpc nor protobuf. It does not
+know how bytes travel, how workers are made or what is done about a failure.
+
+A stage's closure is pickled once; a task is only its partition and ids, and a payload for what no
+other task needs (a slice of a collection, where its shuffle input is). A successful task's answer
+is the pickled result itself, unless there is more to say; then a tag and the rest come first.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import traceback
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from enum import IntEnum
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import minimesos
+from minimesos.errors import MinimesosError
+from minimesos.spark import closure
+from minimesos.spark.dependency import ShuffleDependency
+from minimesos.spark.env import WorkerEnv
+from minimesos.spark.io.serializers import dump_objects
+from minimesos.spark.shuffle import writer
+from minimesos.spark.shuffle.reader import ShuffleFetchFailed
+from minimesos.spark.taskcontext import TaskContext
+
+if TYPE_CHECKING:
+    from minimesos.spark.lineage import Lineage
+
+Action = Callable[[TaskContext, Iterator[Any]], Any]
+"""What a result stage does with each partition."""
+Properties = Mapping[str, str]
+"""Local properties of the thread that submitted the job."""
+
+_STAGE_HEADER = struct.Struct("<iiI")  # stage id, stage attempt, length of the properties
+_EXTRAS_HEADER = struct.Struct("<BI")  # tag, length of the extras
+_EXTRAS_TAG = 1  # a bare pickle starts with 0x80
+
+_METRICS_MIN_S = 0.005
+"""Tasks that ran shorter and did nothing else remarkable are not worth reporting on."""
+_CAUSES_MAX = 20
+
+
+class Outcome(IntEnum):
+    """How a task ended; the numbers of `minimesos.spark.Outcome` in spark.proto."""
+
+    SUCCESS = 0
+    FAILED = 1
+    FETCH_FAILED = 2
+    WORKER_LOST = 3
+    CANCELLED = 4
+
+
+class Metrics(NamedTuple):
+    """Measures of one task; zero where they do not apply."""
+
+    run_s: float
+    records_written: int = 0
+    bytes_written: int = 0
+    spilled_bytes: int = 0
+
+
+class Extras(NamedTuple):
+    """What a task did besides its result."""
+
+    accumulators: list[tuple[int, Any]]
+    stored_blocks: list[tuple[int, int]]
+    metrics: Metrics
+
+
+class TaskFailure(NamedTuple):
+    """An exception in user code, or in ours, described for people."""
+
+    class_name: str
+    message: str
+    traceback: str
+    """The user's own frames only; ours if there are no others."""
+    exception: bytes | None
+    """The exception itself, pickled, if it can be."""
+    fatal: bool
+    """Another attempt would end the same way."""
+
+
+class FetchFailure(NamedTuple):
+    """Map output that a task could not read."""
+
+    shuffle_id: int
+    map_index: int
+    """-1 if the locations were not known at all."""
+    executor_id: str | None
+    message: str
+
+
+class ResultNotSerializable(MinimesosError):
+    """A task's result cannot be pickled; no use in trying again."""
+
+
+# ------------------------------------------------------------------------------- on the driver
+
+
+def dump_stage(rdd: Lineage[Any], act: Action | ShuffleDependency) -> bytes:
+    """Pickle what all attempts at a stage share. Raises PicklingError, which names the culprit."""
+    return closure.dumps_stage(rdd, act)
+
+
+def stage_binary(
+    stage_id: int, attempt: int, closure: bytes, properties: Properties | None
+) -> bytes:
+    """Return what is sent of a stage attempt."""
+    pickled = pickle.dumps(dict(properties)) if properties else b""
+    return _STAGE_HEADER.pack(stage_id, attempt, len(pickled)) + pickled + closure
+
+
+def encode_payload(inputs: dict[Any, Any]) -> bytes:
+    """Pickle what only one task needs; nothing at all if that is nothing."""
+    return dump_objects(inputs) if inputs else b""
+
+
+def decode_success(payload: bytes) -> tuple[Extras | None, bytes | memoryview]:
+    """Split a successful task's answer into extras and the still pickled result."""
+    if payload[0] != _EXTRAS_TAG:
+        return None, payload
+    _, length = _EXTRAS_HEADER.unpack_from(payload)
+    start = _EXTRAS_HEADER.size
+    accumulators, blocks, metrics = pickle.loads(memoryview(payload)[start : start + length])
+    extras = Extras(accumulators, blocks, Metrics(*metrics))
+    return extras, memoryview(payload)[start + length :]
+
+
+def decode_offsets(result: bytes | memoryview) -> array[int]:
+    """Return a map task's result: the offsets of its output's segments."""
+    return array("Q", pickle.loads(result))
+
+
+def decode_failure(payload: bytes) -> TaskFailure:
+    """Return the payload of Outcome.FAILED."""
+    return TaskFailure(*pickle.loads(payload))
+
+
+def decode_fetch_failure(payload: bytes) -> FetchFailure:
+    """Return the payload of Outcome.FETCH_FAILED."""
+    return FetchFailure(*pickle.loads(payload))
+
+
+# ------------------------------------------------------------------------------- in a worker
+
+
+class Stage:
+    """A stage's closure in a worker, ready to run its tasks."""
+
+    __slots__ = ("_act", "_properties", "_rdd", "attempt", "stage_id")
+
+    def __init__(
+        self, stage_id: int, attempt: int, rdd: Any, act: Any, properties: Properties | None
+    ) -> None:
+        self.stage_id = stage_id
+        self.attempt = attempt
+        self._rdd = rdd
+        self._act = act
+        self._properties = properties
+
+    def run(
+        self, env: WorkerEnv, task_id: int, partition: int, attempt: int, payload: bytes
+    ) -> bytes:
+        """Compute one partition; returns the payload of Outcome.SUCCESS.
+
+        Raises whatever user code raises, ShuffleFetchFailed, and ResultNotSerializable.
+        """
+        started = perf_counter()
+        task = TaskContext(
+            env=env,
+            stage_id=self.stage_id,
+            partition_id=partition,
+            attempt_number=attempt,
+            task_attempt_id=task_id,
+            payload=pickle.loads(payload) if payload else None,
+            local_properties=self._properties,
+        )
+        act = self._act
+        with task.active():
+            records = self._rdd.iterator(partition, task)
+            if isinstance(act, ShuffleDependency):
+                output = writer.write(act, records, env, partition, task_id)
+                result = pickle.dumps(output.offsets.tobytes())
+                metrics = Metrics(
+                    perf_counter() - started,
+                    output.records,
+                    output.offsets[-1],
+                    output.spilled_bytes,
+                )
+            else:
+                result = _dump_result(act(task, records))
+                metrics = Metrics(perf_counter() - started)
+        if not (task.accumulators or task.stored_blocks or metrics.run_s > _METRICS_MIN_S):
+            return result
+        extras = dump_objects((task.accumulator_updates(), task.stored_blocks, tuple(metrics)))
+        return _EXTRAS_HEADER.pack(_EXTRAS_TAG, len(extras)) + extras + result
+
+
+def load_stage(binary: bytes) -> Stage:
+    """Unpickle a stage's closure. Raises what the user's modules raise when they are imported."""
+    stage_id, attempt, length = _STAGE_HEADER.unpack_from(binary)
+    start = _STAGE_HEADER.size
+    properties = pickle.loads(binary[start : start + length]) if length else None
+    rdd, act = pickle.loads(memoryview(binary)[start + length :])
+    return Stage(stage_id, attempt, rdd, act, properties)
+
+
+def describe_failure(exception: BaseException) -> tuple[Outcome, bytes]:
+    """Return how a task that raised has ended, and the payload that tells the driver why."""
+    fetch = _fetch_failure(exception)
+    if fetch is not None:
+        owner = fetch.location.executor_id if fetch.location is not None else None
+        failure = FetchFailure(fetch.shuffle_id, fetch.map_index, owner, str(fetch))
+        return Outcome.FETCH_FAILED, pickle.dumps(tuple(failure))
+    kind = type(exception)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
+    described = TaskFailure(
+        class_name=name,
+        message=_text(exception),
+        traceback=_user_traceback(exception),
+        exception=_dump_exception(exception),
+        fatal=isinstance(exception, ResultNotSerializable),
+    )
+    return Outcome.FAILED, pickle.dumps(tuple(described))
+
+
+def _dump_result(result: object) -> bytes:
+    try:
+        return dump_objects(result)
+    except Exception as error:
+        raise ResultNotSerializable(
+            f"the result of the task cannot be pickled: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _dump_exception(exception: BaseException) -> bytes | None:
+    """Pickle an exception; None unless it also unpickles, which many classes of users do not."""
+    try:
+        data = dump_objects(exception)
+        pickle.loads(data)
+    except Exception:  # noqa: BLE001 - runs methods of the user's class
+        return None
+    return data
+
+
+def _fetch_failure(exception: BaseException | None) -> ShuffleFetchFailed | None:
+    """Return the fetch failure behind an exception; user code may have wrapped it."""
+    for _ in range(_CAUSES_MAX):
+        if exception is None or isinstance(exception, ShuffleFetchFailed):
+            return exception
+        exception = exception.__cause__ or exception.__context__
+    return None
+
+
+def _text(exception: BaseException) -> str:
+    try:
+        return str(exception)
+    except Exception as error:  # noqa: BLE001 - a user's __str__
+        return f"<its __str__ raised {type(error).__name__}>"
+
+
+def _qualified(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+_OURS = (
+    os.path.dirname(os.path.abspath(minimesos.__file__)) + os.sep,
+    f"{os.sep}minimesos_executor{os.sep}",
+)
+
+
+def _user_traceback(exception: BaseException) -> str:
+    """Format an exception as Python does, without the engine's frames."""
+    described = traceback.TracebackException.from_exception(exception)
+    whole = "".join(described.format())
+    current: traceback.TracebackException | None = described
+    for _ in range(_CAUSES_MAX):
+        if current is None:
+            break
+        frames = [frame for frame in current.stack if not _is_ours(frame.filename)]
+        if not frames and current is described:
+            return whole
+        current.stack = traceback.StackSummary.from_list(frames)
+        current = current.__cause__ or current.__context__
+    return "".join(described.format())
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_OURS[0]) or _OURS[1] in filename

@@ -1,0 +1,276 @@
+"""The tasks of one stage attempt: which are pending, where the others run, which have failed.
+
+A task is a slot, a number from 0; what is known about it is in arrays, not in an object, so that a
+set of 20,000 costs next to nothing. First attempts have consecutive task ids; later ones get new
+ids from the task scheduler, and sparse dicts remember them.
+
+`Preferences` says which slots would rather run where their input is cached, and for how long others
+have to leave them alone (delay scheduling).
+
+Belongs to the task scheduler, which decides how many tasks go where.
+Source: Zaharia et al., "Delay Scheduling" (EuroSys 2010).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+PENDING, RUNNING, DONE = range(3)
+NO_EXECUTOR = -1
+ANY_WORKER = -1
+
+
+class Preferences:
+    """Slots by the executor, or by the host, that they should run on."""
+
+    __slots__ = ("_by_executor", "_by_host", "_wait_s", "_waiting_since_s", "_workers")
+
+    def __init__(self, wait_s: float, now: float) -> None:
+        self._wait_s = wait_s
+        self._waiting_since_s = now
+        self._by_executor: dict[str, list[int]] = {}
+        self._by_host: dict[str, list[int]] = {}
+        self._workers: dict[tuple[int, str], int] = {}
+
+    def prefer_worker(self, slot: int, executor_id: str, worker: int) -> None:
+        """The slot's input is cached by a worker of an executor."""
+        self._by_executor.setdefault(executor_id, []).append(slot)
+        self._workers[slot, executor_id] = worker
+
+    def prefer_host(self, slot: int, host: str) -> None:
+        """The slot's input is on a host."""
+        self._by_host.setdefault(host, []).append(slot)
+
+    def slots(self) -> set[int]:
+        """Return all slots that prefer something."""
+        lists = (*self._by_executor.values(), *self._by_host.values())
+        return set().union(*lists)
+
+    def worker(self, slot: int, executor_id: str) -> int:
+        """Return the worker that holds the slot's input, if it is one of this executor's."""
+        return self._workers.get((slot, executor_id), ANY_WORKER)
+
+    def free_at_s(self) -> float:
+        """Return when slots may be taken by anybody."""
+        return self._waiting_since_s + self._wait_s
+
+    def take(
+        self, limit: int, executor_id: str, host: str, state: bytearray, now: float
+    ) -> list[int]:
+        """Return up to `limit` pending slots that prefer this executor or host."""
+        taken = _pop_pending(self._by_executor.get(executor_id), limit, state)
+        if len(taken) < limit:
+            taken += _pop_pending(self._by_host.get(host), limit - len(taken), state, set(taken))
+        if taken:
+            self._waiting_since_s = now
+        return taken
+
+    def take_any(self, limit: int, state: bytearray, now: float) -> list[int]:
+        """Return up to `limit` pending slots once those preferred have had their chance."""
+        taken: list[int] = []
+        if now < self.free_at_s():
+            return taken
+        for slots in (*self._by_executor.values(), *self._by_host.values()):
+            taken += _pop_pending(slots, limit - len(taken), state, set(taken))
+        return taken
+
+    def forget(self, executor_id: str) -> list[int]:
+        """An executor is gone: return the slots that preferred it and now prefer nothing else."""
+        slots = self._by_executor.pop(executor_id, [])
+        others = self.slots()
+        return [slot for slot in slots if slot not in others]
+
+
+def _pop_pending(
+    slots: list[int] | None, limit: int, state: bytearray, besides: Iterable[int] = ()
+) -> list[int]:
+    taken: list[int] = []
+    while slots and len(taken) < limit:
+        slot = slots.pop()
+        if state[slot] == PENDING and slot not in besides:
+            taken.append(slot)
+    return taken
+
+
+class TaskSet:
+    """One attempt at a stage's missing partitions. Slot i computes `partitions[i]`.
+
+    Once `is_zombie`, nothing more of it is launched; what runs may still end.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: int,
+        stage_id: int,
+        attempt: int,
+        priority: tuple[int, int],
+        partitions: Sequence[int],
+        binary: bytes,
+        payload: Callable[[int], bytes],
+        preferences: Preferences | None = None,
+        owner: Any = None,
+    ) -> None:
+        self.key = key
+        self.stage_id = stage_id
+        self.attempt = attempt
+        self.priority = priority
+        self.partitions = partitions
+        self.binary = binary
+        self.payload = payload
+        self.preferences = preferences
+        self.owner = owner
+        """The stage, for the DAG scheduler; opaque here."""
+        size = len(partitions)
+        self.first_task_id = -1
+        self.state = bytearray(size)
+        self.executors = array("l", (NO_EXECUTOR,)) * size
+        self.pending = size
+        self.running = 0
+        self.done = 0
+        self.is_zombie = False
+        self.mean_s: float | None = None
+        """Observed seconds of one task, smoothed; None before the first has ended."""
+        self.failures: dict[int, int] = {}
+        self.attempts: dict[int, int] = {}
+        """Number of the current attempt, where it is not 0."""
+        self.retry_ids: dict[int, int] = {}
+        """Task id of the current attempt, where it is not the first."""
+        self._next = 0
+        self._requeued: list[int] = []
+        preferring = preferences.slots() if preferences is not None else ()
+        self._free: Sequence[int] = (
+            [slot for slot in range(size) if slot not in preferring] if preferring else range(size)
+        )
+
+    def __len__(self) -> int:
+        return len(self.partitions)
+
+    def __str__(self) -> str:
+        return f"{self.stage_id}.{self.attempt}"
+
+    def take(
+        self, limit: int, executor: int, executor_id: str, host: str, now: float
+    ) -> Sequence[int]:
+        """Choose up to `limit` pending slots for an executor and mark them running there."""
+        if self.is_zombie:
+            return ()
+        slots = self._choose(limit, executor_id, host, now)
+        if isinstance(slots, range):
+            size, start, stop = len(slots), slots.start, slots.stop
+            self.state[start:stop] = _RUNNING * size
+            self.executors[start:stop] = array("l", (executor,)) * size
+        else:
+            for slot in slots:
+                self.state[slot] = RUNNING
+                self.executors[slot] = executor
+        self.pending -= len(slots)
+        self.running += len(slots)
+        return slots
+
+    def _choose(self, limit: int, executor_id: str, host: str, now: float) -> Sequence[int]:
+        state, preferences = self.state, self.preferences
+        slots = _pop_pending(self._requeued, limit, state) if self._requeued else []
+        if preferences is not None and len(slots) < limit:
+            slots += preferences.take(limit - len(slots), executor_id, host, state, now)
+        if not slots and isinstance(self._free, range):
+            stop = min(self._next + limit, len(self._free))
+            fresh = range(self._next, stop)
+            self._next = stop
+            if not any(state[fresh.start : fresh.stop]):
+                return fresh
+            slots = [slot for slot in fresh if state[slot] == PENDING]
+        while len(slots) < limit and self._next < len(self._free):
+            slot = self._free[self._next]
+            self._next += 1
+            if state[slot] == PENDING:
+                slots.append(slot)
+        if preferences is not None and len(slots) < limit:
+            slots += preferences.take_any(limit - len(slots), state, now)
+        return slots
+
+    def workers(self, slots: Sequence[int], executor_id: str) -> list[int]:
+        """Return the worker that each slot is meant for; empty if any will do for all."""
+        if self.preferences is None:
+            return []
+        workers = [self.preferences.worker(slot, executor_id) for slot in slots]
+        return workers if any(worker != ANY_WORKER for worker in workers) else []
+
+    def task_id(self, slot: int) -> int:
+        """Return the id of a slot's latest attempt."""
+        return self.retry_ids.get(slot, self.first_task_id + slot)
+
+    def slot_of(self, task_id: int) -> int | None:
+        """Return the slot whose first attempt has this id."""
+        slot = task_id - self.first_task_id
+        return slot if 0 <= slot < len(self.partitions) and slot not in self.retry_ids else None
+
+    def slots_running(self, task_ids: Sequence[int]) -> list[int] | None:
+        """Return the slots of first attempts that all run; None if some id is of another kind."""
+        first, size = self.first_task_id, len(self.partitions)
+        if self.retry_ids or min(task_ids) < first or max(task_ids) >= first + size:
+            return None
+        slots = [task_id - first for task_id in task_ids]
+        state = self.state
+        return slots if _RUNNING * len(slots) == bytes(map(state.__getitem__, slots)) else None
+
+    def finish(self, slots: Sequence[int]) -> None:
+        """Mark running slots done."""
+        for slot in slots:
+            self.state[slot] = DONE
+        self.running -= len(slots)
+        self.done += len(slots)
+
+    def requeue(self, slot: int) -> None:
+        """Make a slot pending again: its attempt failed, or its output was lost."""
+        if self.state[slot] == RUNNING:
+            self.running -= 1
+        elif self.state[slot] == DONE:
+            self.done -= 1
+        else:
+            return
+        self.state[slot] = PENDING
+        self.executors[slot] = NO_EXECUTOR
+        self.attempts[slot] = self.attempts.get(slot, 0) + 1
+        self.pending += 1
+        self._requeued.append(slot)
+
+    def drop(self, slot: int) -> None:
+        """A pending slot need not run: an older attempt at the stage has finished its partition."""
+        if self.state[slot] == PENDING:
+            self.state[slot] = DONE
+            self.pending -= 1
+            self.done += 1
+
+    def running_on(self, executor: int) -> list[int]:
+        """Return the slots that were sent to an executor and have not ended."""
+        return [
+            slot
+            for slot, where in enumerate(self.executors)
+            if where == executor and self.state[slot] == RUNNING
+        ]
+
+    def forget_executor(self, executor_id: str) -> None:
+        """Free the slots that would wait for an executor that is gone."""
+        if self.preferences is not None:
+            freed = self.preferences.forget(executor_id)
+            self._free = [*self._free[self._next :], *freed]
+            self._next = 0
+
+    def is_over(self) -> bool:
+        """Nothing is running and nothing will be launched."""
+        return self.running == 0 and (self.is_zombie or self.done == len(self.partitions))
+
+    def describe(self) -> Mapping[str, int]:
+        """Counts, for logs."""
+        return {
+            "tasks": len(self),
+            "pending": self.pending,
+            "running": self.running,
+            "done": self.done,
+        }
+
+
+_RUNNING = bytes((RUNNING,))

@@ -1,0 +1,1 @@
+"""Shuffle through files: map-side combine, spill, fetch, merge. Runs in worker processes."""

@@ -1,0 +1,275 @@
+"""Aggregation and sorting of more records than fit into memory.
+
+`Aggregation` is one dict from key to combiner, emptied through a callback when memory is over its
+limit; the map side of a shuffle writes what is emptied straight to its output. `Merger` is the
+reduce side: what is emptied goes to spill files, split by a hash of the key, and the end merges
+one split at a time. `sort_records` is an external merge sort.
+
+Called by the shuffle's writer and reader and by sorting operators, in worker processes.
+
+Source: the shape is PySpark's ExternalMerger and ExternalSorter.
+"""
+
+from __future__ import annotations
+
+import heapq
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from types import FunctionType
+from typing import Any
+
+from minimesos.spark.dependency import Aggregator, identity
+from minimesos.spark.shuffle.blocks import BlockSize, Columns, encode
+from minimesos.spark.shuffle.files import (
+    SegmentedSpill,
+    SegmentWriter,
+    anonymous_file,
+    read_segment,
+)
+from minimesos.spark.shuffle.memory import MemoryLimit
+
+Pair = tuple[Any, Any]
+
+SPLITS = 64
+_DEPTH_MAX = 3
+"""Levels of splitting; a split that is still too large (one huge key) is merged in memory."""
+
+CHUNK_RECORDS = 1000
+"""Records pulled at a time: enough to hide the cost, few enough to stay in the processor's cache
+and in the interpreter's free list of tuples."""
+
+_ABSENT = object()
+
+
+class Aggregation:
+    """A dict from key to combiner that is emptied through `spill` when memory is short."""
+
+    def __init__(
+        self, aggregator: Aggregator, memory: MemoryLimit, spill: Callable[[dict[Any, Any]], None]
+    ) -> None:
+        self.data: dict[Any, Any] = {}
+        self.records = 0
+        self._aggregator = aggregator
+        self._memory = memory
+        self._spill = spill
+        self._check_at = memory.records_until_check
+
+    def merge_values(self, records: Iterable[Pair]) -> None:
+        """Merge (key, value) records."""
+        aggregator = self._aggregator
+        is_sum = _is_addition(aggregator.merge_value) and _is_identity(aggregator.create_combiner)
+        records = iter(records)
+        while chunk := list(islice(records, CHUNK_RECORDS)):
+            if is_sum:
+                _add_up(self.data, chunk)
+            else:
+                self._merge_chunk(chunk)
+            self._count(len(chunk))
+
+    def merge_combiners(self, blocks: Iterable[Columns]) -> None:
+        """Merge blocks of keys and combiners; no key occurs twice in one block."""
+        merge = self._aggregator.merge_combiners
+        is_sum = _is_addition(merge)
+        for keys, combiners in blocks:
+            data = self.data
+            if not data:
+                data.update(zip(keys, combiners, strict=True))
+            elif is_sum:
+                _add_up(data, zip(keys, combiners, strict=True))
+            else:
+                for key, combiner in zip(keys, combiners, strict=True):
+                    data[key] = merge(data[key], combiner) if key in data else combiner
+            self._count(len(keys))
+
+    def _merge_chunk(self, chunk: list[Pair]) -> None:
+        data = self.data
+        create, merge = self._aggregator.create_combiner, self._aggregator.merge_value
+        for key, value in chunk:
+            if key in data:
+                data[key] = merge(data[key], value)
+            else:
+                data[key] = create(value)
+
+    def _count(self, records: int) -> None:
+        self.records += records
+        if self.records >= self._check_at:
+            if self._memory.exceeded():
+                data, self.data = self.data, {}
+                self._spill(data)
+                del data
+                self._memory.spilled()
+            self._check_at = self.records + self._memory.records_until_check
+
+
+class Merger:
+    """Merges values or combiners by key; what does not fit into memory goes to spill files."""
+
+    def __init__(
+        self, aggregator: Aggregator, directory: str, memory: MemoryLimit, depth: int = 0
+    ) -> None:
+        self._aggregator = aggregator
+        self._directory = directory
+        self._memory = memory
+        self._depth = depth
+        self._spills: list[SegmentedSpill] = []
+        self._aggregation = Aggregation(aggregator, memory, self._spill)
+        self.merge_values = self._aggregation.merge_values
+        self.merge_combiners = self._aggregation.merge_combiners
+        self.spilled_bytes = 0
+
+    @property
+    def records(self) -> int:
+        """Records merged so far."""
+        return self._aggregation.records
+
+    def items(self) -> Iterator[Pair]:
+        """Yield (key, combiner), each key once, in no order. To be called once, at the end."""
+        if not self._spills:
+            return iter(self._aggregation.data.items())
+        return self._merged_splits()
+
+    def _merged_splits(self) -> Iterator[Pair]:
+        self._spill(self._aggregation.data)
+        self._aggregation.data = {}
+        try:
+            for split in range(SPLITS):
+                child = Merger(self._aggregator, self._directory, self._memory, self._depth + 1)
+                for spill in self._spills:
+                    child.merge_combiners(spill.read(split))
+                yield from child.items()
+                self.spilled_bytes += child.spilled_bytes
+        finally:
+            for spill in self._spills:
+                spill.close()
+
+    def _spill(self, data: dict[Any, Any]) -> None:
+        if self._depth == _DEPTH_MAX:
+            self._aggregation.data = data
+            return
+        writer = SegmentWriter(SPLITS, self._directory, buffered_bytes_max=2**63)
+        write_partitioned(data, self._splits_of, SPLITS, writer)
+        self._spills.append(writer.spill())
+        self.spilled_bytes += writer.spilled_bytes
+
+    def _splits_of(self, keys: list[Any]) -> list[int]:
+        # The level is hashed too, or the next one would put the same keys together again.
+        depth = self._depth
+        return [hash((key, depth)) % SPLITS for key in keys]
+
+
+def write_partitioned(
+    data: dict[Any, Any],
+    partitions_of: Callable[[list[Any]], Iterable[int]],
+    num_partitions: int,
+    writer: SegmentWriter,
+) -> None:
+    """Encode a dict's keys and values into blocks of the partitions that their keys belong to.
+
+    Empties `data`. `partitions_of` is given all keys at once and answers in their order.
+    """
+    if num_partitions == 1:
+        _write_blocks(0, list(data), list(data.values()), writer)
+        return
+    columns: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(num_partitions)]
+    distribute(data.items(), partitions_of(list(data)), columns)
+    data.clear()
+    for partition, (keys, values) in enumerate(columns):
+        _write_blocks(partition, keys, values, writer)
+        keys.clear()
+        values.clear()
+
+
+def distribute(
+    pairs: Iterable[Pair],
+    partitions: Iterable[int],
+    columns: list[tuple[list[Any], list[Any]]],
+) -> None:
+    """Append each pair to the columns (keys, values) of its partition."""
+    for (key, value), partition in zip(pairs, partitions, strict=True):
+        keys, values = columns[partition]
+        keys.append(key)
+        values.append(value)
+
+
+def _write_blocks(
+    partition: int, keys: list[Any], values: list[Any], writer: SegmentWriter
+) -> None:
+    size = BlockSize()
+    start = 0
+    while start < len(keys):
+        end = start + size.records
+        block = encode((keys[start:end], values[start:end]))
+        writer.add(partition, block)
+        size.learn(end - start, len(block))
+        start = end
+
+
+def sort_records(
+    records: Iterable[Any],
+    directory: str,
+    memory: MemoryLimit,
+    key: Callable[[Any], Any] | None = None,
+    reverse: bool = False,
+) -> Iterator[Any]:
+    """Return the records sorted, stable; runs that do not fit into memory go to spill files."""
+    run: list[Any] = []
+    runs: list[Iterator[Any]] = []
+    records = iter(records)
+    while chunk := list(islice(records, memory.records_until_check)):
+        run += chunk
+        if memory.exceeded():
+            run.sort(key=key, reverse=reverse)
+            runs.append(_spilled_run(run, directory))
+            run = []
+            memory.spilled()
+    run.sort(key=key, reverse=reverse)
+    return heapq.merge(*runs, run, key=key, reverse=reverse) if runs else iter(run)
+
+
+def _spilled_run(run: list[Any], directory: str) -> Iterator[Any]:
+    file = anonymous_file(directory)
+    size = BlockSize()
+    start = 0
+    while start < len(run):
+        batch = run[start : start + size.records]
+        block = encode((batch,))
+        file.write(block)
+        start += len(batch)
+        size.learn(len(batch), len(block))
+    file.flush()
+
+    def read() -> Iterator[Any]:
+        with file:
+            for (batch,) in read_segment(file.fileno(), 0, file.tell()):
+                yield from batch
+
+    return read()
+
+
+def _add_up(data: dict[Any, Any], records: Iterable[Pair]) -> None:
+    """`merge_value` inlined for plain addition: calling it would cost as much as the rest."""
+    get = data.get
+    for key, value in records:
+        old = get(key, _ABSENT)
+        data[key] = value if old is _ABSENT else old + value
+
+
+def _is_addition(function: Callable[..., Any]) -> bool:
+    return function is operator.add or _same_code(function, _plus)
+
+
+def _is_identity(function: Callable[..., Any]) -> bool:
+    return function is identity or _same_code(function, identity)
+
+
+def _same_code(function: Callable[..., Any], model: Callable[..., Any]) -> bool:
+    """Both do the same to their arguments and use nothing else (no name, constant or closure)."""
+    if type(function) is not FunctionType:
+        return False
+    code, wanted = function.__code__, model.__code__
+    return code.co_argcount == wanted.co_argcount and code.co_code == wanted.co_code
+
+
+def _plus(a: Any, b: Any) -> Any:
+    return a + b

@@ -1,0 +1,100 @@
+"""The reduce side of a shuffle: one reduce partition's segments of all map outputs, merged.
+
+Files of executors on this host are read in place; others are fetched first, a segment at a time, to
+a local file. With an aggregator everything meets in one dict, which spills above the memory limit;
+without one the pairs stream through.
+
+Called by `ShuffledRDD.compute`, in a worker process, inside a task.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from minimesos.errors import MinimesosError
+from minimesos.spark.dependency import ShuffleDependency
+from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.shuffle.blocks import Columns
+from minimesos.spark.shuffle.files import read_segment
+from minimesos.spark.shuffle.locations import Segment, payload_key, segments
+from minimesos.spark.shuffle.memory import MemoryLimit
+from minimesos.spark.shuffle.merge import Merger, Pair
+from minimesos.spark.taskcontext import TaskContext
+
+ANY_MAP = -1
+"""The map index of a failure that concerns the whole shuffle: its outputs are not known."""
+
+
+class ShuffleFetchFailed(FetchFailed):
+    """A map output could not be read; the driver computes it again."""
+
+    def __init__(
+        self, location: Location | None, path: str, reason: str, shuffle_id: int, map_index: int
+    ) -> None:
+        super().__init__(location, path, reason)
+        self.shuffle_id = shuffle_id
+        self.map_index = map_index
+
+
+def read(dependency: ShuffleDependency, index: int, task: TaskContext) -> Iterator[Pair]:
+    """Return the pairs of reduce partition `index`; with an aggregator (key, combiner), once a key.
+
+    Raises ShuffleFetchFailed, at once or while iterating, if a map output cannot be had.
+    """
+    payload = cast("Mapping[Any, Any]", task.payload)
+    encoded = payload.get(payload_key(dependency.shuffle_id, index))
+    if encoded is None:
+        raise ShuffleFetchFailed(
+            None, "", "its map outputs are not known", dependency.shuffle_id, ANY_MAP
+        )
+    env = task.env
+    blocks = _blocks(dependency.shuffle_id, segments(dependency.shuffle_id, encoded), env)
+    if dependency.aggregator is None:
+        return _pairs(blocks)
+    merger = Merger(dependency.aggregator, env.local_dir, MemoryLimit.of(env.conf))
+    if dependency.map_side_combine:
+        merger.merge_combiners(blocks)
+    else:
+        merger.merge_values(_pairs(blocks))
+    return merger.items()
+
+
+def _pairs(blocks: Iterator[Columns]) -> Iterator[Pair]:
+    for keys, values in blocks:
+        yield from zip(keys, values, strict=True)
+
+
+def _blocks(shuffle_id: int, wanted: Iterator[Segment], env: WorkerEnv) -> Iterator[Columns]:
+    for segment in wanted:
+        try:
+            if segment.location.host == env.host:
+                path = os.path.join(segment.location.root, segment.name)
+                yield from _read_file(path, segment.offset, segment.length)
+            else:
+                yield from _read_remote(segment, env)
+        except FetchFailed as failure:
+            raise _failed(segment, shuffle_id, failure.reason) from failure
+        except (OSError, MinimesosError) as error:
+            raise _failed(segment, shuffle_id, str(error)) from error
+
+
+def _read_remote(segment: Segment, env: WorkerEnv) -> Iterator[Columns]:
+    path = env.fetch(segment.location, segment.name, segment.offset, segment.length)
+    try:
+        yield from _read_file(path, 0, segment.length)
+    finally:
+        os.unlink(path)
+
+
+def _read_file(path: str, offset: int, length: int) -> Iterator[Columns]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield from read_segment(descriptor, offset, length)
+    finally:
+        os.close(descriptor)
+
+
+def _failed(segment: Segment, shuffle_id: int, reason: str) -> ShuffleFetchFailed:
+    return ShuffleFetchFailed(segment.location, segment.name, reason, shuffle_id, segment.map_index)
