@@ -1,0 +1,120 @@
+"""What a test needs to talk to Spark executors: a recording listener, tasks, and stages.
+
+Stands where the task scheduler stands, between a test and a backend. Waits are for events, with a
+deadline; nothing sleeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.env import Location
+from minimesos.spark.scheduler.task import decode_success, stage_binary
+
+DEADLINE_S = 10.0
+
+
+class Ended(NamedTuple):
+    """How a task ended."""
+
+    outcome: int
+    payload: bytes
+    worker: int
+
+    @property
+    def value(self) -> Any:
+        """What the task returned; for a successful one."""
+        return pickle.loads(decode_success(self.payload)[1])
+
+
+class RecordingListener:
+    """A `BackendListener` that remembers all it hears."""
+
+    def __init__(self) -> None:
+        self.added: dict[str, Location] = {}
+        self.lost: dict[str, str] = {}
+        self.ended: dict[int, Ended] = {}
+        self.failures: list[str] = []
+        self._changed = asyncio.Event()
+
+    def executor_added(self, executor_id: str, host: str, cores: int, location: Location) -> None:
+        self.added[executor_id] = location
+        self._changed.set()
+
+    def executor_lost(self, executor_id: str, reason: str) -> None:
+        self.lost[executor_id] = reason
+        self._changed.set()
+
+    def backend_failed(self, message: str) -> None:
+        self.failures.append(message)
+        self._changed.set()
+
+    def results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
+        outcomes = list(results.outcomes) or [spark_pb2.SUCCESS] * len(results.task_ids)
+        columns = zip(results.task_ids, outcomes, results.payloads, results.workers, strict=True)
+        for task_id, outcome, payload, worker in columns:
+            assert task_id not in self.ended, f"task {task_id} ended twice"
+            self.ended[task_id] = Ended(outcome, payload, worker)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
+        """Wait until the condition holds after something was heard. Raises TimeoutError."""
+        async with asyncio.timeout(deadline_s):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def ends(self, *task_ids: int, deadline_s: float = DEADLINE_S) -> list[Ended]:
+        """Wait for the ends of tasks; returns them in this order."""
+        await self.until(lambda: all(key in self.ended for key in task_ids), deadline_s)
+        return [self.ended[task_id] for task_id in task_ids]
+
+
+class _Partition:
+    """The RDD of a test's stage: partition i holds i."""
+
+    def iterator(self, partition: int, context: object) -> Iterator[int]:
+        return iter((partition,))
+
+
+def stage(key: int, function: Callable[[int, Any], Any]) -> spark_pb2.Stage:
+    """Return a stage whose tasks return function(partition, task context)."""
+
+    def act(context: Any, items: Iterator[int]) -> Any:
+        return function(next(items), context)
+
+    binary = stage_binary(key, 0, cloudpickle.dumps((_Partition(), act)), None)
+    return spark_pb2.Stage(stage_key=key, binary=binary)
+
+
+def tasks(
+    stage_key: int,
+    task_ids: Sequence[int],
+    *,
+    payloads: Sequence[bytes] = (),
+    workers: Sequence[int] = (),
+) -> spark_pb2.TaskBatch:
+    """Return tasks of a stage; the partition of each is its task id."""
+    return spark_pb2.TaskBatch(
+        stage_key=stage_key,
+        task_ids=task_ids,
+        partitions=task_ids,
+        attempts=[0] * len(task_ids),
+        payloads=payloads,
+        workers=workers,
+    )
+
+
+def job(
+    key: int, function: Callable[[int, Any], Any], task_ids: Sequence[int], **columns: Any
+) -> spark_pb2.DriverFrame:
+    """Return a frame with a stage and tasks of it."""
+    return spark_pb2.DriverFrame(
+        stages=[stage(key, function)], tasks=[tasks(key, task_ids, **columns)]
+    )
