@@ -1,1 +1,55 @@
-"""The Spark-style engine: RDDs, the scheduler that runs them, and the backends that host it."""
+"""The Spark-style engine: RDDs, the scheduler that runs them, and the backends that host it.
+
+The names that a driver script uses are here, with PySpark's spelling. They are loaded when they are
+first used: an executor's worker imports parts of this package and never a context.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minimesos.spark.accumulators import Accumulator, AccumulatorParam
+    from minimesos.spark.broadcast import Broadcast
+    from minimesos.spark.conf import SparkConf
+    from minimesos.spark.context import SparkContext
+    from minimesos.spark.files import SparkFiles
+    from minimesos.spark.rdd import RDD
+    from minimesos.spark.statcounter import StatCounter
+    from minimesos.spark.storage import StorageLevel
+    from minimesos.spark.taskcontext import TaskContext
+
+_MODULES = {
+    "Accumulator": "accumulators",
+    "AccumulatorParam": "accumulators",
+    "Broadcast": "broadcast",
+    "RDD": "rdd",
+    "SparkConf": "conf",
+    "SparkContext": "context",
+    "SparkFiles": "files",
+    "StatCounter": "statcounter",
+    "StorageLevel": "storage",
+    "TaskContext": "taskcontext",
+}
+
+__all__ = [
+    "RDD",
+    "Accumulator",
+    "AccumulatorParam",
+    "Broadcast",
+    "SparkConf",
+    "SparkContext",
+    "SparkFiles",
+    "StatCounter",
+    "StorageLevel",
+    "TaskContext",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -42,9 +42,18 @@ def dumps_stage(rdd: Lineage[Any], action: Any) -> bytes:
     """
     _travelling.rdd_ids = frozenset(step.id for step in rdd.narrow_lineage())
     try:
-        return dumps((rdd, action))
+        return dumps(_StageClosure((rdd, action)))
     finally:
         _travelling.rdd_ids = frozenset()
+
+
+class _StageClosure(tuple[Any, Any]):
+    """(rdd, action), which unpickles as a plain tuple; errors do not tell of it."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (tuple(self),)
 
 
 def dumps(value: Any) -> bytes:
@@ -53,7 +62,7 @@ def dumps(value: Any) -> bytes:
 
     try:
         data: bytes = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception as error:  # noqa: BLE001 (user objects raise anything from their reducers)
+    except Exception as error:
         raise pickle.PicklingError(_explain(value, error, cloudpickle.dumps)) from error
     return data
 
@@ -73,6 +82,7 @@ def refuse_stray(rdd: Lineage[Any]) -> None:
 
 
 def _explain(value: Any, error: Exception, dump: Callable[[Any], bytes]) -> str:
+    """Follow the parts that cannot be pickled either, down to the last one."""
     path: list[str] = []
     culprit = value
     for _ in range(_DEPTH_MAX):
@@ -84,9 +94,8 @@ def _explain(value: Any, error: Exception, dump: Callable[[Any], bytes]) -> str:
         else:
             break
     text = f"Could not serialize object: {type(error).__name__}: {error}"
-    if not path:
-        return text
-    return f"{text}\nThe object is {_describe(culprit)}: " + ", of ".join(reversed(path))
+    held = ", of ".join(role for role in reversed(path) if role)
+    return f"{text}\nThe object is {_describe(culprit)}: {held}" if held else text
 
 
 def _can(dump: Callable[[Any], bytes], part: Any) -> bool:
@@ -101,6 +110,8 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what `value` refers to, each with its role in words."""
     if isinstance(value, FunctionType):
         yield from _function_parts(value)
+    elif isinstance(value, _StageClosure):
+        yield from (("", part) for part in value)
     elif isinstance(value, MethodType):
         yield f"the object of method {value.__qualname__}", value.__self__
     elif isinstance(value, partial):
@@ -141,11 +152,11 @@ def _global_names(code: CodeType) -> Iterator[str]:
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
-    # An RDD lists its functions with the call sites they came from.
-    described = getattr(type(value), "closure_parts", None)
-    if described is not None:
-        yield from described(value)
+    if getattr(value, "_id", None) in _travelling.rdd_ids and hasattr(value, "closure_parts"):
+        yield from value.closure_parts()
         return
+    if getattr(type(value), "__reduce__", None) is not object.__reduce__:
+        return  # it says by itself what it consists of, or that it must not travel
     names = list(getattr(value, "__dict__", ()))
     for kind in type(value).__mro__:
         slots = kind.__dict__.get("__slots__", ())

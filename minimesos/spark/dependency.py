@@ -96,8 +96,8 @@ class ShuffleDependency(Dependency):
     yields (key, combiner), each key once; `map_side_combine` says that map tasks send combiners
     already. Without one it yields all pairs as they come.
 
-    Pickled without `rdd`: a reading task must not carry the lineage behind the shuffle. A map task's
-    closure holds its RDD beside the dependency.
+    Pickled without `rdd`: a reading task must not carry the lineage behind the shuffle, and a map
+    task's closure holds its RDD beside the dependency.
     """
 
     __slots__ = ("aggregator", "map_side_combine", "num_maps", "partitioner", "shuffle_id")

@@ -63,4 +63,4 @@ class WorkerEnv:
     """`fetch(location, path, offset, length)`: copies a range of a remote file (length 0: to its
     end) to a local file and returns that file's path, which the caller owns. Raises FetchFailed."""
     broadcasts: dict[int, Any] = field(default_factory=dict)
-    """Values of broadcasts that this worker has loaded, by id; dropped upon the driver's Cleanup."""
+    """Values of broadcasts that this worker has loaded, by id; dropped upon a Cleanup."""

@@ -48,14 +48,15 @@ class Lineage(Generic[T]):
         self,
         context: SparkContext,
         dependencies: list[Dependency],
-        num_partitions: int,
+        num_partitions: int | None,
         partitioner: Partitioner | None = None,
     ) -> None:
+        """Make an RDD; `num_partitions` None means that `_count_partitions` finds it when asked."""
         self._context = context
         self._id = context.next_rdd_id()
         self._call_site = callsite.short_form()
         self.dependencies = dependencies
-        self.num_partitions = num_partitions
+        self._num_partitions = num_partitions
         self.partitioner = partitioner
         self._payload_free = type(self)._add_payload is Lineage._add_payload and all(
             dependency.rdd._payload_free
@@ -64,6 +65,16 @@ class Lineage(Generic[T]):
         )
 
     # The contract with the scheduler and with tasks.
+
+    @property
+    def num_partitions(self) -> int:
+        """How many partitions there are; input files are first looked at when this is asked."""
+        if self._num_partitions is None:
+            self._num_partitions = self._count_partitions()
+        return self._num_partitions
+
+    def _count_partitions(self) -> int:
+        raise NotImplementedError
 
     def compute(self, index: int, task: TaskContext) -> Iterator[T]:
         """Compute a partition in a task, from iterators over its parents."""
@@ -124,12 +135,12 @@ class Lineage(Generic[T]):
         return state
 
     def closure_parts(self) -> Iterable[tuple[str, Any]]:
-        """Yield what travels in the stage's closure, for errors that name what cannot."""
+        """Yield what travels in the stage's closure, with its role, for errors that name it."""
         for name, value in self._travelling_state().items():
             if name == "dependencies":
                 for dependency in value:
                     if isinstance(dependency, NarrowDependency):
-                        yield f"an input of {self._call_site}", dependency.rdd
+                        yield "", dependency.rdd
                     else:
                         yield f"the shuffle of {self._call_site}", dependency
             else:
@@ -198,6 +209,8 @@ class Lineage(Generic[T]):
             raise IllegalArgumentException(
                 "Cannot change storage level of an RDD after it was already assigned a level"
             )
+        if not self.is_cached:
+            self.context.forget_after(self._rdd, rdd_ids=[self.id])
         self._storage_level = storageLevel
         self.is_cached = storageLevel.useMemory or storageLevel.useDisk
         return self._rdd
@@ -232,25 +245,31 @@ def _arrive(kind: type[Lineage[Any]], state: dict[str, Any]) -> Lineage[Any]:
 
 
 def _debug_lines(rdd: Lineage[Any]) -> Iterator[str]:
-    """Yield lines as Spark prints them: `(n)` opens a stage, ` +-` marks a shuffle, ` | ` goes on."""
-    mark = f"({rdd.num_partitions})"
-    yield from _stage_lines(rdd, f"{mark} ", " " * (len(mark) - 1) + "|  ")
+    """Yield lines as Spark prints them: `(n)` opens a stage, `+-` marks a shuffle, `|` goes on."""
+    mark, rest = _stage_marks(rdd)
+    yield f"{mark} {_described(rdd)}"
+    yield from _parents_lines(rdd, rest)
 
 
-def _stage_lines(rdd: Lineage[Any], first: str, rest: str) -> Iterator[str]:
-    yield f"{first}{_described(rdd)}"
+def _parents_lines(rdd: Lineage[Any], prefix: str) -> Iterator[str]:
     for position, dependency in enumerate(rdd.dependencies):
-        if isinstance(dependency, ShuffleDependency):
-            mark = f"({dependency.rdd.num_partitions})"
-            last = position == len(rdd.dependencies) - 1
-            indent = rest[:-3] + ("   " if last else "|  ")
-            yield from _stage_lines(
-                dependency.rdd,
-                f"{rest[:-3]}+-{mark} ",
-                indent + " " * (len(mark) - 1) + "|  ",
-            )
-        else:
-            yield from _stage_lines(dependency.rdd, rest, rest)
+        parent = dependency.rdd
+        if not isinstance(dependency, ShuffleDependency):
+            yield f"{prefix}{_described(parent)}"
+            yield from _parents_lines(parent, prefix)
+            continue
+        mark, rest = _stage_marks(parent)
+        margin = prefix.rstrip().removesuffix("|")
+        is_last = position == len(rdd.dependencies) - 1
+        yield f"{margin}+-{mark} {_described(parent)}"
+        yield from _parents_lines(parent, f"{margin}{'  ' if is_last else '| '}{rest}")
+
+
+def _stage_marks(rdd: Lineage[Any]) -> tuple[str, str]:
+    """Return what opens a stage's first line, and what its other lines begin with."""
+    mark = f"({rdd.num_partitions})"
+    left = (len(mark) - 1) // 2
+    return mark, f"{' ' * left}|{' ' * (len(mark) - left)}"
 
 
 def _described(rdd: Lineage[Any]) -> str:

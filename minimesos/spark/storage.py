@@ -31,6 +31,7 @@ _LIMIT_BYTES_MIN = 16 * _MIB
 _UNROLL_CHUNK = 8192
 """Items computed between two looks at the memory limit while a partition becomes a block."""
 _SAMPLE = 64
+_REFERENCE_BYTES = 8
 _SAMPLE_DEPTH = 4
 
 
@@ -109,7 +110,7 @@ class BlockId(NamedTuple):
     """One partition of one RDD."""
 
     rdd_id: int
-    index: int
+    partition: int
 
 
 class _Block(NamedTuple):
@@ -155,9 +156,9 @@ class BlockStore:
         if level.useDisk and os.path.exists(self._path(block_id)):
             return self._read(block_id)
         items = rdd.compute(index, task)
-        return self._keep(block_id, items, level, task) if level.useMemory else (
-            self._keep_on_disk(block_id, items, task)
-        )
+        if level.useMemory:
+            return self._keep(block_id, items, level, task)
+        return self._keep_on_disk(block_id, items, task)
 
     def drop_rdds(self, rdd_ids: Iterable[int]) -> None:
         """Forget all partitions of these RDDs, in memory and on disk."""
@@ -218,7 +219,7 @@ class BlockStore:
         return True
 
     def _path(self, block_id: BlockId) -> str:
-        return os.path.join(self._directory, f"rdd_{block_id.rdd_id}_{block_id.index}")
+        return os.path.join(self._directory, f"rdd_{block_id.rdd_id}_{block_id.partition}")
 
     def _write(self, block_id: BlockId, items: Iterable[Any]) -> None:
         from minimesos.spark.io.serializers import write_batches
@@ -247,7 +248,8 @@ def estimate_bytes(items: list[Any]) -> int:
     sample = items[::step]
     if not sample:
         return 0
-    return len(items) * (8 + sum(_deep_bytes(item, _SAMPLE_DEPTH) for item in sample) // len(sample))
+    sampled_bytes = sum(_deep_bytes(item, _SAMPLE_DEPTH) for item in sample)
+    return len(items) * (_REFERENCE_BYTES + sampled_bytes // len(sample))
 
 
 def _deep_bytes(item: Any, depth: int) -> int:

@@ -1,0 +1,132 @@
+"""Broadcast variables: a value that is written once and read by any number of tasks.
+
+The driver writes the pickled value to a file in its block directory. Pickled with a closure, a
+broadcast is only its id and where that file is; a worker reads the file, through the control
+process if it is on another host, when a task first asks for the value.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from minimesos.spark import closure
+from minimesos.spark.env import Location, WorkerEnv
+from minimesos.spark.errors import PySparkRuntimeError
+from minimesos.spark.taskcontext import TaskContext
+
+T = TypeVar("T")
+
+
+def file_name(broadcast_id: int) -> str:
+    """Return the name of a broadcast's file in the block directory."""
+    return f"broadcast_{broadcast_id}"
+
+
+class Broadcast(Generic[T]):
+    """A read-only value on its way to tasks."""
+
+    def __init__(
+        self,
+        broadcast_id: int,
+        value: T,
+        location: Location,
+        forget: Callable[[], None],
+    ) -> None:
+        """Write the value's file at once; `forget` drops it from all workers."""
+        self._id = broadcast_id
+        self._location: Location | None = location
+        self._value: T | None = value
+        self._forget: Callable[[], None] | None = forget
+        try:
+            data = closure.dumps(value)
+        except pickle.PicklingError as error:
+            raise pickle.PicklingError(f"Could not serialize broadcast: {error}") from error
+        os.makedirs(location.root, exist_ok=True)
+        with open(os.path.join(location.root, file_name(broadcast_id)), "wb") as file:
+            file.write(data)
+
+    @property
+    def id(self) -> int:
+        """Number of this broadcast, unique within its context."""
+        return self._id
+
+    @property
+    def value(self) -> T:
+        """The value; loaded when a worker first asks for it."""
+        task = TaskContext.get()
+        if task is not None and self._forget is None:
+            return self._load(task.env)
+        if self._location is None:
+            raise self._destroyed()
+        return self._value  # type: ignore[return-value]
+
+    def unpersist(self, blocking: bool = False) -> None:
+        """Drop the copies in workers; they load the value again when they need it."""
+        self._on_driver("unpersisted")()
+
+    def destroy(self, blocking: bool = False) -> None:
+        """Drop the value everywhere; jobs that use it from now on fail."""
+        self._on_driver("destroyed")()
+        if self._location is not None:
+            try:
+                os.unlink(os.path.join(self._location.root, file_name(self._id)))
+            except FileNotFoundError:
+                pass
+        self._location = None
+        self._value = None
+
+    def _on_driver(self, what: str) -> Callable[[], None]:
+        if self._forget is None:
+            raise PySparkRuntimeError(
+                f"Broadcast can only be {what} in driver.", "INVALID_BROADCAST_OPERATION"
+            )
+        return self._forget
+
+    def _load(self, env: WorkerEnv) -> T:
+        if self._id not in env.broadcasts:
+            assert self._location is not None
+            with open(_local_file(self._location, file_name(self._id), env), "rb") as file:
+                env.broadcasts[self._id] = pickle.load(file)
+        value: T = env.broadcasts[self._id]
+        return value
+
+    def _destroyed(self) -> PySparkRuntimeError:
+        return PySparkRuntimeError(
+            f"Broadcast {self._id} was destroyed and cannot be used any more.",
+            "INVALID_BROADCAST_OPERATION",
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        self._on_driver("serialized")
+        if self._location is None:
+            raise self._destroyed()
+        return _in_worker, (self._id, self._location)
+
+    def __repr__(self) -> str:
+        return f"Broadcast({self._id})"
+
+
+def _in_worker(broadcast_id: int, location: Location) -> Broadcast[Any]:
+    copied: Broadcast[Any] = Broadcast.__new__(Broadcast)
+    copied._id = broadcast_id
+    copied._location = location
+    copied._value = None
+    copied._forget = None
+    return copied
+
+
+def _local_file(location: Location, name: str, env: WorkerEnv) -> str:
+    """Return a path of the file on this host.
+
+    A fetched copy is kept in the executor's directory, for its other workers.
+    """
+    path = os.path.join(location.root, name)
+    if location.host == env.host and os.path.exists(path):
+        return path
+    kept = os.path.join(env.local_dir, name)
+    if not os.path.exists(kept):
+        os.replace(env.fetch(location, name, 0, 0), kept)
+    return kept

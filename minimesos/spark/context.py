@@ -1,0 +1,505 @@
+"""The driver's entry: configuration, sources of RDDs, shared variables, and jobs.
+
+One context per process is alive at a time. It runs on the user's threads; executors, stages and
+tasks live on the loop thread behind the job runner, which is made when the context starts.
+
+Source: PySpark 3.5's SparkContext.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
+
+import minimesos
+from minimesos.log import ROOT
+from minimesos.spark import callsite
+from minimesos.spark.accumulators import Accumulator, AccumulatorParam, default_param
+from minimesos.spark.broadcast import Broadcast
+from minimesos.spark.conf import SparkConf
+from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
+from minimesos.spark.files import ROOT_SETTING, SparkFiles
+from minimesos.spark.rdd import RDD
+from minimesos.spark.taskcontext import TaskContext
+
+if TYPE_CHECKING:
+    from minimesos.spark.scheduler.job_runner import JobRunner
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_DEFAULTS = {"spark.rdd.compress": "true", "spark.serializer.objectStreamReset": "100"}
+_BATCH_ITEMS_MAX = 1024
+_LOG_LEVELS = {
+    "ALL": logging.DEBUG,
+    "DEBUG": logging.DEBUG,
+    "ERROR": logging.ERROR,
+    "FATAL": logging.CRITICAL,
+    "INFO": logging.INFO,
+    "OFF": logging.CRITICAL + 1,
+    "TRACE": logging.DEBUG,
+    "WARN": logging.WARNING,
+}
+
+
+class SparkContext:
+    """An application: makes RDDs and runs jobs on them.
+
+    Arguments win over `conf`. A master and an application name must come from either.
+    """
+
+    _active_spark_context: ClassVar[SparkContext | None] = None
+    _lock: ClassVar[threading.RLock] = threading.RLock()
+
+    master: str
+    appName: str
+    startTime: int
+
+    def __init__(
+        self,
+        master: str | None = None,
+        appName: str | None = None,
+        sparkHome: str | None = None,
+        pyFiles: list[str] | None = None,
+        environment: Mapping[str, Any] | None = None,
+        batchSize: int = 0,
+        serializer: Any = None,
+        conf: SparkConf | None = None,
+        gateway: Any = None,
+        jsc: Any = None,
+        profiler_cls: Any = None,
+        udf_profiler_cls: Any = None,
+        memory_profiler_cls: Any = None,
+    ) -> None:
+        _refuse_in_task(conf)
+        self._call_site = callsite.short_form()
+        self._runner: JobRunner | None = None
+        self._local_dir: str | None = None
+        self._batch_size = batchSize
+        self._next_rdd_id = itertools.count()
+        self._next_shuffle_id = itertools.count()
+        self._next_broadcast_id = itertools.count()
+        self._local = threading.local()
+        self.startTime = int(time.time() * 1000)
+        with SparkContext._lock:
+            self._claim(conf, master, appName)
+            try:
+                self._start(_settings(conf, master, appName, sparkHome, environment), pyFiles)
+            except BaseException:
+                self.stop()
+                raise
+
+    def _claim(self, conf: SparkConf | None, master: str | None, name: str | None) -> None:
+        """Become the process's active context, or say which one is."""
+        active = SparkContext._active_spark_context
+        if active is not None:
+            raise ValueError(
+                "Cannot run multiple SparkContexts at once; existing SparkContext("
+                f"app={active.appName}, master={active.master}) created by {active._call_site}"
+            )
+        self.appName = name or ""
+        self.master = master or ""
+        SparkContext._active_spark_context = self
+
+    def _start(self, conf: SparkConf, py_files: list[str] | None) -> None:
+        self._conf = conf
+        self.master = conf.get("spark.master", "")
+        self.appName = conf.get("spark.app.name", "")
+        base = os.environ.get("SPARK_LOCAL_DIRS") or conf.get("spark.local.dir")
+        directory = base.split(",")[0] if base else None
+        if directory:
+            os.makedirs(directory, exist_ok=True)
+        self._local_dir = tempfile.mkdtemp(prefix="spark-", dir=directory)
+        atexit.register(self.stop)
+        root = os.path.join(self._local_dir, "files")
+        os.mkdir(root)
+        SparkFiles._root_directory = root
+        sys.path.insert(1, root)
+        conf.set(ROOT_SETTING, root)
+        self._runner = _start_runner(self.master, conf, self._local_dir)
+        conf.set("spark.app.id", self._runner.application_id)
+        for path in [*(py_files or ()), *_paths(conf, "spark.submit.pyFiles")]:
+            self.addPyFile(path)
+        for path in _paths(conf, "spark.files"):
+            self.addFile(path)
+
+    # Sources.
+
+    def parallelize(self, c: Iterable[T], numSlices: int | None = None) -> RDD[T]:
+        """Cut a collection of the driver into `numSlices` partitions (defaultParallelism)."""
+        from minimesos.spark.sources import ParallelCollectionRDD, RangeRDD, slice_bounds
+
+        slices = self.defaultParallelism if numSlices is None else int(numSlices)
+        if slices < 1:
+            raise IllegalArgumentException("Positive number of partitions required")
+        if isinstance(c, range):
+            return RangeRDD(self, c, slices)  # type: ignore[return-value]
+        items = list(c)
+        batch = max(1, min(len(items) // slices, self._batch_size or _BATCH_ITEMS_MAX))
+        batches = -(-len(items) // batch)
+        bounds = (slice_bounds(batches, slices, index) for index in range(slices))
+        return ParallelCollectionRDD(
+            self, [items[start * batch : end * batch] for start, end in bounds]
+        )
+
+    def range(
+        self, start: int, end: int | None = None, step: int = 1, numSlices: int | None = None
+    ) -> RDD[int]:
+        """Integers from start (0 if only one is given) up to end, which is left out."""
+        if end is None:
+            start, end = 0, start
+        return self.parallelize(range(start, end, step), numSlices)
+
+    def emptyRDD(self) -> RDD[Any]:
+        """Return an RDD without partitions."""
+        from minimesos.spark.sources import EmptyRDD
+
+        return EmptyRDD(self)
+
+    def textFile(
+        self, name: str, minPartitions: int | None = None, use_unicode: bool = True
+    ) -> RDD[str]:
+        """Lines of text files: a path, directory or pattern, several of them with commas.
+
+        Files are read where tasks run. Without `use_unicode` lines are bytes.
+        """
+        from minimesos.spark.io.text import read_lines, read_raw_lines, text_splits
+        from minimesos.spark.sources import FilesRDD
+
+        wanted = minPartitions or self.defaultMinPartitions
+        read: Any = read_lines if use_unicode else read_raw_lines
+        return FilesRDD(self, partial(text_splits, name, wanted), read, name)
+
+    def wholeTextFiles(
+        self, path: str, minPartitions: int | None = None, use_unicode: bool = True
+    ) -> RDD[tuple[str, str]]:
+        """(URI, content) of each file, several files to a partition."""
+        from minimesos.spark.io.text import read_whole_files, read_whole_texts, whole_file_splits
+        from minimesos.spark.sources import FilesRDD
+
+        wanted = minPartitions or self.defaultMinPartitions
+        read: Any = read_whole_texts if use_unicode else read_whole_files
+        return FilesRDD(self, partial(whole_file_splits, path, wanted), read, path)
+
+    def binaryFiles(self, path: str, minPartitions: int | None = None) -> RDD[tuple[str, bytes]]:
+        """(URI, content as bytes) of each file."""
+        from minimesos.spark.io.text import read_whole_files, whole_file_splits
+        from minimesos.spark.sources import FilesRDD
+
+        wanted = minPartitions or self.defaultMinPartitions
+        return FilesRDD(self, partial(whole_file_splits, path, wanted), read_whole_files, path)
+
+    def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD[Any]:
+        """Items that `saveAsPickleFile` wrote; unpickling runs code, so trust the files."""
+        from minimesos.spark.io.text import pickle_splits, read_pickled
+        from minimesos.spark.sources import FilesRDD
+
+        return FilesRDD(self, partial(pickle_splits, name), read_pickled, name)
+
+    def union(self, rdds: list[RDD[T]]) -> RDD[T]:
+        """All items of several RDDs; partitions are put side by side if partitioners are equal."""
+        from minimesos.spark.narrow import AlignedUnionRDD, UnionRDD
+
+        if len(rdds) == 1:
+            return rdds[0]
+        partitioners = {rdd.partitioner for rdd in rdds}
+        if len(partitioners) == 1 and None not in partitioners:
+            return AlignedUnionRDD(self, rdds)
+        return UnionRDD(self, rdds)
+
+    # Shared variables and files.
+
+    def broadcast(self, value: T) -> Broadcast[T]:
+        """Write a value once for all tasks to read."""
+        runner = self._running()
+        broadcast_id = next(self._next_broadcast_id)
+        forget = partial(runner.clean_up, broadcast_ids=[broadcast_id])
+        made = Broadcast(broadcast_id, value, runner.driver_location, forget)
+        weakref.finalize(made, forget).atexit = False
+        return made
+
+    def accumulator(
+        self, value: T, accum_param: AccumulatorParam[T] | None = None
+    ) -> Accumulator[T]:
+        """Return a variable that tasks add to; numbers need no `accum_param`."""
+        return Accumulator(value, accum_param or default_param(value))
+
+    def addFile(self, path: str, recursive: bool = False) -> None:
+        """Ship a file, or with `recursive` a directory, to tasks; see `SparkFiles.get`."""
+        from minimesos.spark.files import add_file
+
+        add_file(path, recursive, self._conf.get("spark.files.overwrite", "false") == "true")
+
+    def addPyFile(self, path: str) -> None:
+        """Make a .py file, or the modules of a .zip or .egg, importable in tasks and here."""
+        from minimesos.spark.files import add_py_file
+
+        add_py_file(path)
+
+    @property
+    def listFiles(self) -> list[str]:
+        """Names of the files that were shipped."""
+        return sorted(os.listdir(SparkFiles.getRootDirectory()))
+
+    # Jobs.
+
+    def runJob(
+        self,
+        rdd: RDD[T],
+        partitionFunc: Callable[[Iterator[T]], Iterable[U]],
+        partitions: Sequence[int] | None = None,
+        allowLocal: bool = False,
+    ) -> list[U]:
+        """Apply a function to the iterators over partitions and concatenate what it returns."""
+        parts = self.run_job(rdd, partial(_listed, partitionFunc), partitions)
+        return list(itertools.chain.from_iterable(parts))
+
+    def run_job(
+        self,
+        rdd: RDD[T],
+        function: Callable[[TaskContext, Iterator[T]], U],
+        partitions: Iterable[int] | None = None,
+    ) -> list[U]:
+        """Apply a function of (task, items) to partitions; results are in their order.
+
+        Blocks until the job is done. Raises SparkException if it fails or is cancelled.
+        """
+        wanted = range(rdd.num_partitions) if partitions is None else list(partitions)
+        for index in wanted:
+            if not 0 <= index < rdd.num_partitions:
+                raise IllegalArgumentException(
+                    f"Attempting to access a non-existent partition: {index}. "
+                    f"Total number of partitions: {rdd.num_partitions}"
+                )
+        return self._running().run_job(
+            rdd, function, wanted, dict(self._properties), callsite.short_form()
+        )
+
+    def cancelAllJobs(self) -> None:
+        """Cancel all running and waiting jobs."""
+        self._running().cancel_all()
+
+    def setJobGroup(self, groupId: str, description: str, interruptOnCancel: bool = False) -> None:
+        """Put the jobs that this thread starts from now on into a group."""
+        self.setLocalProperty("spark.jobGroup.id", groupId)
+        self.setLocalProperty("spark.job.description", description)
+        self.setLocalProperty("spark.job.interruptOnCancel", str(interruptOnCancel).lower())
+
+    def setJobDescription(self, value: str | None) -> None:
+        """Describe the jobs that this thread starts from now on."""
+        self.setLocalProperty("spark.job.description", value)
+
+    def setLocalProperty(self, key: str, value: str | None) -> None:
+        """Set a property of the jobs that this thread starts; None removes it."""
+        if value is None:
+            self._properties.pop(key, None)
+        else:
+            self._properties[key] = value
+
+    def getLocalProperty(self, key: str) -> str | None:
+        """Return a property set on this thread."""
+        return self._properties.get(key)
+
+    @property
+    def _properties(self) -> dict[str, str]:
+        try:
+            properties: dict[str, str] = self._local.properties
+        except AttributeError:
+            properties = self._local.properties = {}
+        return properties
+
+    # About the application.
+
+    @property
+    def version(self) -> str:
+        """minimesos's version."""
+        return minimesos.__version__
+
+    @property
+    def applicationId(self) -> str:
+        """The framework id on Mesos, `local-<time>` locally."""
+        return self._running().application_id
+
+    @property
+    def uiWebUrl(self) -> str | None:
+        """None: an application has no web page of its own; see the master's console."""
+        return None
+
+    @property
+    def defaultParallelism(self) -> int:
+        """Partitions of a collection or shuffle for which none are given."""
+        configured = self._conf.get("spark.default.parallelism")
+        return int(configured) if configured else self._running().default_parallelism
+
+    @property
+    def defaultMinPartitions(self) -> int:
+        """Partitions that files are cut into at least."""
+        return min(self.defaultParallelism, 2)
+
+    @property
+    def has_default_parallelism(self) -> bool:
+        """Whether `spark.default.parallelism` is set, which then rules shuffles too."""
+        return self._conf.contains("spark.default.parallelism")
+
+    def getConf(self) -> SparkConf:
+        """Return a copy of the configuration."""
+        return self._conf.copy()
+
+    def sparkUser(self) -> str:
+        """Return the user that runs the application."""
+        import getpass
+
+        return os.environ.get("SPARK_USER") or getpass.getuser()
+
+    def setLogLevel(self, logLevel: str) -> None:
+        """Choose what is logged: ALL, DEBUG, ERROR, FATAL, INFO, OFF, TRACE or WARN."""
+        level = logLevel.upper()
+        if level not in _LOG_LEVELS:
+            known = ", ".join(_LOG_LEVELS)
+            raise IllegalArgumentException(
+                f"Supplied level {logLevel} did not match one of: {known}"
+            )
+        logging.getLogger(ROOT).setLevel(_LOG_LEVELS[level])
+
+    # For RDDs.
+
+    def next_rdd_id(self) -> int:
+        """Return the id of a new RDD."""
+        return next(self._next_rdd_id)
+
+    def next_shuffle_id(self) -> int:
+        """Return the id of a new shuffle."""
+        return next(self._next_shuffle_id)
+
+    def forget_rdd(self, rdd_id: int) -> None:
+        """Have workers drop an RDD's cached partitions."""
+        if self._runner is not None:
+            self._runner.clean_up(rdd_ids=[rdd_id])
+
+    def forget_after(
+        self, rdd: RDD[Any], *, rdd_ids: Sequence[int] = (), shuffle_ids: Sequence[int] = ()
+    ) -> None:
+        """Have executors drop what belongs to an RDD once nobody refers to it any more."""
+        forget = partial(self._running().clean_up, rdd_ids=rdd_ids, shuffle_ids=shuffle_ids)
+        weakref.finalize(rdd, forget).atexit = False
+
+    # Life.
+
+    @classmethod
+    def getOrCreate(cls, conf: SparkConf | None = None) -> SparkContext:
+        """Return the active context, or a new one."""
+        with cls._lock:
+            return cls._active_spark_context or cls(conf=conf or SparkConf())
+
+    def stop(self) -> None:
+        """End the application and release its executors. Calling it again does nothing."""
+        with SparkContext._lock:
+            runner, self._runner = self._runner, None
+            if runner is not None:
+                runner.stop()
+            if self._local_dir is not None:
+                root, SparkFiles._root_directory = SparkFiles._root_directory, None
+                if root in sys.path:
+                    sys.path.remove(root)
+                atexit.unregister(self.stop)
+                shutil.rmtree(self._local_dir, ignore_errors=True)
+                self._local_dir = None
+            if SparkContext._active_spark_context is self:
+                SparkContext._active_spark_context = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _running(self) -> JobRunner:
+        if self._runner is None:
+            raise IllegalArgumentException("Cannot call methods on a stopped SparkContext.")
+        return self._runner
+
+    def __reduce__(self) -> NoReturn:
+        raise _only_on_driver()
+
+    def __repr__(self) -> str:
+        return f"<SparkContext master={self.master} appName={self.appName}>"
+
+
+def _start_runner(master: str, conf: SparkConf, local_dir: str) -> JobRunner:
+    from minimesos.spark.scheduler.job_runner import JobRunner
+
+    return JobRunner.start(master, conf, local_dir)
+
+
+def _settings(
+    conf: SparkConf | None,
+    master: str | None,
+    app_name: str | None,
+    spark_home: str | None,
+    environment: Mapping[str, Any] | None,
+) -> SparkConf:
+    """Return the application's own configuration; raises if a needed setting is missing."""
+    settings = conf.copy() if conf is not None else SparkConf()
+    for key, value in _DEFAULTS.items():
+        settings.setIfMissing(key, value)
+    if master:
+        settings.setMaster(master)
+    if app_name:
+        settings.setAppName(app_name)
+    if spark_home:
+        settings.setSparkHome(spark_home)
+    for name, text in (environment or {}).items():
+        settings.setExecutorEnv(name, text)
+    # Workers of one application must agree on the hashes of strings.
+    settings.setIfMissing("spark.executorEnv.PYTHONHASHSEED", os.environ.get("PYTHONHASHSEED", "0"))
+    if not settings.contains("spark.master"):
+        raise PySparkRuntimeError(
+            "A master URL must be set in your configuration.", "MASTER_URL_NOT_SET"
+        )
+    if not settings.contains("spark.app.name"):
+        raise PySparkRuntimeError(
+            "An application name must be set in your configuration.", "APPLICATION_NAME_NOT_SET"
+        )
+    return settings
+
+
+def _paths(conf: SparkConf, setting: str) -> list[str]:
+    return [path for path in conf.get(setting, "").split(",") if path]
+
+
+def _refuse_in_task(conf: SparkConf | None) -> None:
+    allowed = conf is not None and conf.get("spark.executor.allowSparkContext", "false") == "true"
+    if TaskContext.get() is not None and not allowed:
+        raise _only_on_driver()
+
+
+def _only_on_driver() -> PySparkRuntimeError:
+    return PySparkRuntimeError(
+        "It appears that you are attempting to reference SparkContext from a broadcast variable, "
+        "action, or transformation. SparkContext can only be used on the driver, not in code that "
+        "it run on workers. For more information, see SPARK-5063.",
+        "CONTEXT_ONLY_VALID_ON_DRIVER",
+    )
+
+
+def _listed(
+    function: Callable[[Iterator[T]], Iterable[U]], task: TaskContext, items: Iterator[T]
+) -> list[U]:
+    return list(function(items))

@@ -1,0 +1,39 @@
+"""Iteration over an RDD on the driver, one partition's job at a time. For `RDD.toLocalIterator`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from minimesos.spark.rdd import RDD
+    from minimesos.spark.taskcontext import TaskContext
+
+T = TypeVar("T")
+
+
+def local_iterator(rdd: RDD[T], prefetch: bool) -> Iterator[T]:
+    """Yield all items in order; with `prefetch` one partition is computed ahead of the consumer."""
+    if not prefetch:
+        for index in range(rdd.num_partitions):
+            yield from _partition(rdd, index)
+        return
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        pending = None
+        for index in range(rdd.num_partitions):
+            current = pending or ahead.submit(_partition, rdd, index)
+            following = index + 1
+            pending = (
+                ahead.submit(_partition, rdd, following) if following < rdd.num_partitions else None
+            )
+            yield from current.result()
+
+
+def _partition(rdd: RDD[T], index: int) -> list[T]:
+    (items,) = rdd.context.run_job(rdd, _to_list, [index])
+    return items
+
+
+def _to_list(task: TaskContext, items: Iterator[T]) -> list[T]:
+    return list(items)

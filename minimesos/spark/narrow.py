@@ -1,0 +1,283 @@
+"""RDDs whose partitions are computed from few partitions of their parents, within one task.
+
+Steps over elements are C iterators (`map`, `filter`, `chain`) around the user's function wherever
+that is possible: no Python frame of ours runs per record. Made by the operations of `RDD`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import accumulate, chain, repeat
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from minimesos.spark.dependency import (
+    ManyToOneDependency,
+    NarrowDependency,
+    OneToOneDependency,
+    RangeDependency,
+)
+from minimesos.spark.rdd import RDD
+
+if TYPE_CHECKING:
+    from minimesos.spark.context import SparkContext
+    from minimesos.spark.lineage import Lineage
+    from minimesos.spark.taskcontext import TaskContext
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+STOP_ITERATION = "Caught StopIteration thrown from user's code; failing the task"
+
+Step = Callable[[Iterator[Any]], Iterator[Any]]
+"""An operation over a partition's elements; in a partial the user's function is the last argument."""
+
+
+def flat(f: Callable[[Any], Iterable[Any]], items: Iterator[Any]) -> Iterator[Any]:
+    """The step of `flatMap`."""
+    return chain.from_iterable(map(f, items))
+
+
+def over_values(f: Callable[[Any], Any], items: Iterator[Any]) -> Iterator[Any]:
+    """The step of `mapValues`."""
+    try:
+        for key, value in items:
+            yield key, f(value)
+    except StopIteration as error:
+        raise RuntimeError(f"{STOP_ITERATION}: {error}") from error
+
+
+def flat_over_values(f: Callable[[Any], Iterable[Any]], items: Iterator[Any]) -> Iterator[Any]:
+    """The step of `flatMapValues`."""
+    return chain.from_iterable(zip(repeat(key), values) for key, values in over_values(f, items))
+
+
+def with_key(f: Callable[[Any], Any], items: Iterator[Any]) -> Iterator[Any]:
+    """The step of `keyBy`."""
+    try:
+        for item in items:
+            yield f(item), item
+    except StopIteration as error:
+        raise RuntimeError(f"{STOP_ITERATION}: {error}") from error
+
+
+class _EndOfInput(Iterator[Any]):
+    """Tells the end of the input from a StopIteration that a user's function raised.
+
+    Comes last in the input, so it is only asked for an item once the input is at its end. `check`,
+    last in the output, is asked when the steps say that they are done.
+    """
+
+    __slots__ = ("reached",)
+
+    def __init__(self) -> None:
+        self.reached = False
+
+    def __next__(self) -> Any:
+        self.reached = True
+        raise StopIteration
+
+    def check(self) -> Iterator[Any]:
+        if not self.reached:
+            raise RuntimeError(STOP_ITERATION)
+        yield from ()
+
+
+class ElementwiseRDD(RDD[U]):
+    """Steps over the elements of the parent, one after the other.
+
+    On the driver each operation is an RDD of its own with one step; on the way to a task, runs of
+    them become one, so neither a long chain's pickle nor its iterators nest.
+    """
+
+    def __init__(self, parent: RDD[T], step: Step, preserves_partitioning: bool = False) -> None:
+        super().__init__(
+            parent.context,
+            [OneToOneDependency(parent)],
+            parent._num_partitions,
+            parent.partitioner if preserves_partitioning else None,
+        )
+        self._steps = [step]
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[U]:
+        parent, steps = self._run_of_steps()
+        end = _EndOfInput()
+        items: Iterator[Any] = chain(parent.iterator(index, task), end)
+        for step in steps:
+            items = step(items)
+        return chain(items, end.check())
+
+    def _run_of_steps(self) -> tuple[Lineage[Any], list[Step]]:
+        """Return the nearest ancestor with more to it than steps, and the steps from it to here."""
+        runs = [self._steps]
+        parent = self.dependencies[0].rdd
+        while isinstance(parent, ElementwiseRDD) and not parent.is_cached:
+            runs.append(parent._steps)
+            parent = parent.dependencies[0].rdd
+        return parent, [step for run in reversed(runs) for step in run]
+
+    def _travelling_state(self) -> dict[str, Any]:
+        parent, steps = self._run_of_steps()
+        state = super()._travelling_state()
+        return state | {"_steps": steps, "dependencies": [OneToOneDependency(parent)]}
+
+    def closure_parts(self) -> Iterable[tuple[str, Any]]:
+        for step in self._steps:
+            yield f"what was given to {self._call_site}", _function_of(step)
+        yield "", self.dependencies[0].rdd
+
+    def _count_partitions(self) -> int:
+        return _count_like_parent(self)
+
+
+def _function_of(step: Step) -> Any:
+    return step.args[-1] if isinstance(step, partial) else step
+
+
+PartitionFunction = Callable[[int, Iterator[Any], "TaskContext"], Iterable[Any]]
+
+
+class PartitionsRDD(RDD[U]):
+    """A function of whole partitions of the parent: (index, items, task) -> items."""
+
+    def __init__(
+        self, parent: RDD[T], function: PartitionFunction, preserves_partitioning: bool = False
+    ) -> None:
+        super().__init__(
+            parent.context,
+            [OneToOneDependency(parent)],
+            parent._num_partitions,
+            parent.partitioner if preserves_partitioning else None,
+        )
+        self._function = function
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[U]:
+        items = self.dependencies[0].rdd.iterator(index, task)
+        return iter(self._function(index, items, task))
+
+    def closure_parts(self) -> Iterable[tuple[str, Any]]:
+        yield f"what was given to {self._call_site}", _function_of(self._function)  # type: ignore[arg-type]
+        yield "", self.dependencies[0].rdd
+
+    def _count_partitions(self) -> int:
+        return _count_like_parent(self)
+
+
+def _count_like_parent(rdd: Lineage[Any]) -> int:
+    """Ask the nearest ancestor that is not one-to-one; without recursion, as chains are long."""
+    while rdd._num_partitions is None and isinstance(rdd, ElementwiseRDD | PartitionsRDD):
+        rdd = rdd.dependencies[0].rdd
+    return rdd.num_partitions
+
+
+class UnionRDD(RDD[T]):
+    """The partitions of all parents, one parent after the other."""
+
+    def __init__(self, context: SparkContext, parents: list[RDD[T]]) -> None:
+        counts = [parent.num_partitions for parent in parents]
+        self._starts = [0, *accumulate(counts)]
+        super().__init__(
+            context,
+            [
+                RangeDependency(parent, 0, start, count)
+                for parent, start, count in zip(parents, self._starts, counts, strict=False)
+            ],
+            self._starts.pop(),
+        )
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[T]:
+        # Parents without partitions start where the next one does; the last of equals has it.
+        which = bisect_right(self._starts, index) - 1
+        return self.dependencies[which].rdd.iterator(index - self._starts[which], task)
+
+
+class AlignedUnionRDD(RDD[T]):
+    """Partition i of all parents together, which are partitioned by equal partitioners."""
+
+    def __init__(self, context: SparkContext, parents: list[RDD[T]]) -> None:
+        super().__init__(
+            context,
+            [OneToOneDependency(parent) for parent in parents],
+            parents[0].num_partitions,
+            parents[0].partitioner,
+        )
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[T]:
+        parents = [dependency.rdd for dependency in self.dependencies]
+        return chain.from_iterable(parent.iterator(index, task) for parent in parents)
+
+
+class CoalescedRDD(RDD[T]):
+    """Fewer partitions, each one some neighbouring ones of the parent's."""
+
+    def __init__(self, parent: RDD[T], num_partitions: int) -> None:
+        count = parent.num_partitions
+        wanted = min(num_partitions, count)
+        groups = [
+            list(range(i * count // wanted, (i + 1) * count // wanted)) for i in range(wanted)
+        ]
+        super().__init__(parent.context, [ManyToOneDependency(parent, groups)], wanted)
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[T]:
+        dependency = self.dependencies[0]
+        assert isinstance(dependency, NarrowDependency)
+        parent = dependency.rdd
+        return chain.from_iterable(parent.iterator(i, task) for i in dependency.parents(index))
+
+
+class ZippedRDD(RDD[tuple[Any, Any]]):
+    """Pairs of the items at the same place of two RDDs; unequal lengths fail the task."""
+
+    def __init__(self, left: RDD[Any], right: RDD[Any]) -> None:
+        super().__init__(
+            left.context,
+            [OneToOneDependency(left), OneToOneDependency(right)],
+            left.num_partitions,
+        )
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[tuple[Any, Any]]:
+        left, right = (dependency.rdd.iterator(index, task) for dependency in self.dependencies)
+        return zip(left, right, strict=True)
+
+
+class _QuotientDependency(NarrowDependency):
+    """The left side of a product: partition i needs i // count."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, rdd: Lineage[Any], count: int) -> None:
+        super().__init__(rdd)
+        self.count = count
+
+    def parents(self, index: int) -> list[int]:
+        return [index // self.count]
+
+
+class _RemainderDependency(_QuotientDependency):
+    """The right side of a product: partition i needs i % count."""
+
+    __slots__ = ()
+
+    def parents(self, index: int) -> list[int]:
+        return [index % self.count]
+
+
+class CartesianRDD(RDD[tuple[Any, Any]]):
+    """All pairs of an item of one RDD and an item of another; the right partition is held."""
+
+    def __init__(self, left: RDD[Any], right: RDD[Any]) -> None:
+        count = right.num_partitions
+        super().__init__(
+            left.context,
+            [_QuotientDependency(left, count), _RemainderDependency(right, count)],
+            left.num_partitions * count,
+        )
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[tuple[Any, Any]]:
+        left, right = self.dependencies
+        assert isinstance(left, _QuotientDependency)
+        assert isinstance(right, _QuotientDependency)
+        held = list(right.rdd.iterator(right.parents(index)[0], task))
+        items = left.rdd.iterator(left.parents(index)[0], task)
+        return chain.from_iterable(zip(repeat(item), held) for item in items)

@@ -1,0 +1,107 @@
+"""RDDs that read shuffles: one parent's pairs repartitioned or aggregated, or several cogrouped.
+
+The shuffle's files are the business of `shuffle`; here is only what a partition reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from minimesos.spark.dependency import (
+    Aggregator,
+    Dependency,
+    OneToOneDependency,
+    ShuffleDependency,
+)
+from minimesos.spark.rdd import RDD
+
+if TYPE_CHECKING:
+    from minimesos.spark.partitioner import Partitioner
+    from minimesos.spark.taskcontext import TaskContext
+
+K = TypeVar("K")
+C = TypeVar("C")
+
+Groups = tuple[list[Any], ...]
+
+
+class ShuffledRDD(RDD[tuple[K, C]]):
+    """The parent's pairs at the partitions of their keys; combined if there is an aggregator."""
+
+    def __init__(
+        self, parent: RDD[Any], partitioner: Partitioner, aggregator: Aggregator | None = None
+    ) -> None:
+        shuffle = ShuffleDependency(
+            parent,
+            partitioner,
+            parent.context.next_shuffle_id(),
+            aggregator,
+            map_side_combine=aggregator is not None,
+        )
+        super().__init__(parent.context, [shuffle], partitioner.numPartitions, partitioner)
+        self.context.forget_after(self, shuffle_ids=[shuffle.shuffle_id])
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[tuple[K, C]]:
+        from minimesos.spark.shuffle import reader
+
+        dependency = self.dependencies[0]
+        assert isinstance(dependency, ShuffleDependency)
+        return reader.read(dependency, index, task)
+
+
+class CoGroupedRDD(RDD[tuple[K, Groups]]):
+    """For each key the lists of its values in each parent.
+
+    A parent that is partitioned like the result is read in place, the others through a shuffle.
+    """
+
+    def __init__(self, parents: list[RDD[Any]], partitioner: Partitioner) -> None:
+        context = parents[0].context
+        dependencies: list[Dependency] = []
+        shuffle_ids = []
+        for parent in parents:
+            if parent.partitioner == partitioner:
+                dependencies.append(OneToOneDependency(parent))
+            else:
+                shuffle_ids.append(context.next_shuffle_id())
+                dependencies.append(ShuffleDependency(parent, partitioner, shuffle_ids[-1]))
+        super().__init__(context, dependencies, partitioner.numPartitions, partitioner)
+        context.forget_after(self, shuffle_ids=shuffle_ids)
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[tuple[K, Groups]]:
+        from minimesos.spark.shuffle import reader
+        from minimesos.spark.shuffle.memory import MemoryLimit
+        from minimesos.spark.shuffle.merge import Merger
+
+        sides = len(self.dependencies)
+        aggregator = Aggregator(partial(_first_of_key, sides), _add_to_group, _join_groups)
+        merger = Merger(aggregator, task.env.local_dir, MemoryLimit.of(task.env.conf))
+        for side, dependency in enumerate(self.dependencies):
+            if isinstance(dependency, ShuffleDependency):
+                pairs = reader.read(dependency, index, task)
+            else:
+                pairs = dependency.rdd.iterator(index, task)
+            merger.merge_values(_tagged(side, pairs))
+        return merger.items()
+
+
+def _tagged(side: int, pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, tuple[int, Any]]]:
+    return ((key, (side, value)) for key, value in pairs)
+
+
+def _first_of_key(sides: int, tagged: tuple[int, Any]) -> Groups:
+    return _add_to_group(tuple([] for _ in range(sides)), tagged)
+
+
+def _add_to_group(groups: Groups, tagged: tuple[int, Any]) -> Groups:
+    side, value = tagged
+    groups[side].append(value)
+    return groups
+
+
+def _join_groups(groups: Groups, others: Groups) -> Groups:
+    for group, other in zip(groups, others, strict=True):
+        group += other
+    return groups
