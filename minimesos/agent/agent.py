@@ -206,7 +206,8 @@ class Agent:
         effect = stimulus.effect
         if isinstance(effect, LaunchContainer):
             reason = mesos_pb2.TaskStatus.REASON_CONTAINER_LAUNCH_FAILED
-            exited = ContainerExited(effect.container_id, None, reason, stimulus.reason)
+            message = f"Failed to launch container: {stimulus.reason}"
+            exited = ContainerExited(effect.container_id, None, reason, message)
             self._container_exited(exited, now)
         elif isinstance(effect, UpdateContainer):
             self._executors.update_failed(effect.container_id, stimulus.reason)

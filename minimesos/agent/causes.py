@@ -28,11 +28,8 @@ class Cause:
 
 def cause_of(exited: ContainerExited, own: Cause | None) -> Cause:
     """Return the containerizer's reason if it has one, else our own for killing, else the exit."""
-    message = exited.message
     if exited.reason is not None:
-        if exited.reason == _Status.REASON_CONTAINER_LAUNCH_FAILED:
-            message = f"Failed to launch container: {message}"
-        messages = (message, own.message if own is not None else "")
+        messages = (exited.message, own.message if own is not None else "")
         return Cause(mesos_pb2.TASK_FAILED, exited.reason, "; ".join(filter(None, messages)))
     if own is None:
         own = Cause(
@@ -40,7 +37,7 @@ def cause_of(exited: ContainerExited, own: Cause | None) -> Cause:
             _Status.REASON_EXECUTOR_TERMINATED,
             f"Executor terminated: {describe(exited.status)}",
         )
-    return Cause(own.state, own.reason, "; ".join(filter(None, (own.message, message))))
+    return Cause(own.state, own.reason, "; ".join(filter(None, (own.message, exited.message))))
 
 
 def describe(status: int | None) -> str:

@@ -411,3 +411,30 @@ def shutdown_executor() -> cluster_pb2.ShutdownExecutor:
     message.framework_id.value = "F"
     message.executor_id.value = "e1"
     return message
+
+
+@pytest.mark.parametrize(
+    ("fields", "killed_by_us", "message"),
+    [
+        ({"status": 0}, False, "Executor terminated: exited with status 0"),
+        ({"status": None}, False, "Executor terminated: never ran"),
+        ({"status": 64}, False, "Executor terminated: terminated with signal SIGRTMAX"),
+        ({"status": 200 - 128}, False, "Executor terminated: terminated with signal 72"),
+        ({"status": 9, "message": "why"}, True, "Executor did not register within 1mins; why"),
+        (
+            {"status": 9, "reason": Status.REASON_CONTAINER_LIMITATION_MEMORY, "message": "why"},
+            True,
+            "why; Executor did not register within 1mins",
+        ),
+    ],
+)
+def test_message_of_a_task_says_all_that_is_known_of_its_containers_end(
+    bench: Any, fields: dict[str, Any], killed_by_us: bool, message: str
+) -> None:
+    bench.run_task("t1")
+    if killed_by_us:
+        bench.fire("executor-registration")
+
+    bench.exit_container(**fields)
+
+    assert bench.reported().message == message
