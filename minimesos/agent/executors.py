@@ -316,7 +316,8 @@ class Executors:
             self._reports.own(
                 framework, executor, task.task_id, cause.state, cause.reason, cause.message, now
             )
-        if not executor.for_command:
+        # The master has forgotten a framework that it had shut down, executors and all.
+        if not executor.for_command and not framework.terminating:
             status = STATUS_UNKNOWN if stimulus.status is None else stimulus.status
             self.report_exit(framework.framework_id, executor.executor_id, status)
         self.retire(framework)

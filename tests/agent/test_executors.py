@@ -364,6 +364,7 @@ def test_framework_shutdown_ends_its_executors_and_drops_its_updates(bench: Any)
     bench.exit_container(0)
 
     assert not bench.sent(cluster_pb2.StatusUpdate)
+    assert not bench.sent(cluster_pb2.ExitedExecutor)
     assert not bench.agent.state.frameworks
 
 
