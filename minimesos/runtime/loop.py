@@ -234,6 +234,7 @@ class LoopThread:
         Raises what it raises, and TimeoutError, with the coroutine cancelled, after `timeout_s`.
         An interrupt (Ctrl-C) while waiting cancels it too.
         """
+        assert threading.current_thread() is not self._thread, "would wait for itself"
         future = self.submit(coroutine)
         try:
             return future.result(timeout_s)
@@ -243,7 +244,6 @@ class LoopThread:
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start `coroutine` on the loop and return at once."""
-        assert threading.current_thread() is not self._thread, "would wait for itself"
         return cast("Future[T]", asyncio.run_coroutine_threadsafe(coroutine, self.loop))
 
     def stop(self) -> None:

@@ -145,6 +145,7 @@ class RpcClient:
         session.add_done_callback(self._sessions.discard)
 
     async def _session(self, stream: Stream, address: str) -> None:
+        reason = "the connection broke"
         try:
             target = address
             if self._kind.service == "minimesos.Master":
@@ -154,7 +155,9 @@ class RpcClient:
                 await asyncio.wait_for(call.wait_for_connection(), CONNECT_TIMEOUT_S)
                 await stream.pump(call, call.done_writing)
         except (TimeoutError, grpc.RpcError, OSError) as error:
-            stream.disconnected(f"cannot connect to {address}: {describe_failure(error)}")
+            reason = f"cannot connect to {address}: {describe_failure(error)}"
+        finally:
+            stream.disconnected(reason)  # unless it already is
 
 
 async def locate(address: str) -> str:

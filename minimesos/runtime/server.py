@@ -18,7 +18,7 @@ from minimesos.actor import Actor
 from minimesos.log import get_logger
 from minimesos.runtime.frames import StreamKind
 from minimesos.runtime.loop import ActorLoop
-from minimesos.runtime.one_port import OnePort, ProtocolFactory
+from minimesos.runtime.one_port import CannotListen, OnePort, ProtocolFactory
 from minimesos.runtime.rpc import RpcServer
 from minimesos.runtime.stores import Store
 from minimesos.runtime.streams import CLOSE_GRACE_S, Peers
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _log = get_logger(__name__)
+
+_SOMEWHERE_ELSE = "192.0.2.1"  # kept free for documentation, RFC 5737
 
 HttpRunner = Callable[[], Awaitable["web.AppRunner"]]
 """Builds the HTTP server; imports aiohttp, which is why it is called late."""
@@ -44,16 +46,20 @@ class Server:
         self.port = 0
 
     async def bind(self, ip: str, port: int) -> None:
-        """Take the public port; afterwards `ip`, `port` and `address` are known."""
+        """Take the public port; afterwards `ip`, `port` and `address` are known.
+
+        Raises CannotListen.
+        """
         self.ip, self.port = await self.one_port.bind(ip, port)
+        if ipaddress.ip_address(self.ip).version != 4:
+            await self.one_port.stop()
+            raise CannotListen(f"{self.ip} is not IPv4, which Mesos's messages require; see --ip")
 
     @property
     def address(self) -> str:
         """ip:port that clients on this host can use."""
-        ip = ipaddress.ip_address(self.ip)
-        if ip.is_unspecified:
-            return f"{'[::1]' if ip.version == 6 else '127.0.0.1'}:{self.port}"
-        return f"[{ip}]:{self.port}" if ip.version == 6 else f"{ip}:{self.port}"
+        everywhere = ipaddress.ip_address(self.ip).is_unspecified
+        return f"{'127.0.0.1' if everywhere else self.ip}:{self.port}"
 
     def host(self, actor: Actor, kinds: list[StreamKind], store: Store | None = None) -> Peers:
         """Give `actor` a loop, whose streams of these kinds come in through this server."""
@@ -82,15 +88,17 @@ class Server:
 
 
 def advertised_ip(ip: str, advertise_ip: str | None) -> str:
-    """Return the address to tell others: of all of this host's, one that the host's name has."""
+    """Return the address to tell others: if it listens on all, the one that others come in by."""
     if advertise_ip is not None:
         return advertise_ip
-    if ipaddress.ip_address(ip).is_unspecified:
+    if not ipaddress.ip_address(ip).is_unspecified:
+        return ip
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            return socket.gethostbyname(socket.gethostname())
+            probe.connect((_SOMEWHERE_ELSE, 9))  # sends nothing, only asks for the route
         except OSError:
             return "127.0.0.1"
-    return ip
+        return str(probe.getsockname()[0])
 
 
 def advertised_hostname(ip: str, hostname: str | None) -> str:

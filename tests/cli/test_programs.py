@@ -191,6 +191,12 @@ async def test_whoever_listens_to_everybody_is_warned_loudly() -> None:
         assert any("WITHOUT AUTHENTICATION" in line for line in program.lines)
 
 
+async def test_an_ip_that_messages_cannot_hold_is_refused() -> None:
+    async with minimesos("master", "--ip=::1", "--port=0") as program:
+        assert await program.ended() == 1
+        assert "is not IPv4" in program.lines[-1] or "no address ::1" in program.lines[-1]
+
+
 async def test_garbage_does_not_hurt_a_master() -> None:
     async with master() as (_, address):
         host, _, port = address.partition(":")
