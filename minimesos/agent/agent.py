@@ -102,6 +102,10 @@ class Agent:
             self._effects,
             self._greeting,
         )
+        self._fill_tables()
+
+    def _fill_tables(self) -> None:
+        """Say who reacts to what."""
         self._stimuli: dict[type[Stimulus], Callable[[Any, float], None]] = {
             Received: self._received,
             Connected: self._connected,
