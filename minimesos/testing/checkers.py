@@ -14,7 +14,6 @@ from minimesos.actor import Effect, Received, Send, Stimulus
 from minimesos.master.state import Framework, Task
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.resources import Resources
-from minimesos.states import releases_resources
 from minimesos.testing.simulator import Node
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ class Checkers:
         if running != held:
             yield f"agents run {running}, the master holds {held}"
         yield from self._miscounted()
-        yield from self._forgotten(running)
+        yield from self._misinformed(running)
 
     def _miscounted(self) -> Iterator[str]:
         """The master's records and the allocator's charges must tell the same story."""
@@ -153,16 +152,16 @@ class Checkers:
                 if counted != expected:
                     yield f"{framework.name} has {expected} of {role}, counted as {counted}"
 
-    def _forgotten(self, running: dict[tuple[str, str], str]) -> Iterator[str]:
-        """Every task that a framework launched runs, or its framework knows that it does not."""
+    def _misinformed(self, running: Mapping[tuple[str, str], str]) -> Iterator[str]:
+        """Frameworks must know what runs and what does not."""
         for framework in self._cluster.frameworks.values():
             if framework.error is not None:
                 continue
             for task_id in framework.tasks:
-                updates = framework.updates(task_id)
-                over = bool(updates) and releases_resources(updates[-1].state)
-                if (framework.id, task_id) not in running and not over:
-                    yield f"{framework.name} has not heard that {task_id} is over"
+                runs = (framework.id, task_id) in running
+                if runs != framework.believes_in(task_id):
+                    word = "runs" if runs else "does not run"
+                    yield f"{framework.name} does not know that {task_id} {word}"
 
 
 class OfferLedger:

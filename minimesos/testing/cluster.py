@@ -38,8 +38,8 @@ MASTER = "master"
 MASTER_ADDRESS = "10.0.0.1:5050"
 AGENT_PORT = 5051
 REGISTRATION_TIMEOUT_S = 60.0
+RECONCILE_INTERVAL_S = 60.0
 SETTLE_TIMEOUT_S = 1800.0
-FAILOVER_TIMEOUT_S = 3600.0
 
 
 class SimCluster:
@@ -178,8 +178,12 @@ class SimCluster:
             framework = self.frameworks.get(name)
             if not node.alive and (framework is None or framework.error is None):
                 self.restart(name)
-        if not self.run_until(lambda: self.checkers.unsettled() is None, SETTLE_TIMEOUT_S):
-            self.checkers.fail_unsettled()
+        deadline = self.now + SETTLE_TIMEOUT_S
+        while not self.run_until(lambda: self.checkers.unsettled() is None, RECONCILE_INTERVAL_S):
+            if self.now >= deadline:
+                self.checkers.fail_unsettled()
+            for framework in self.frameworks.values():
+                framework.reconcile_all()
 
     # -- programs ---------------------------------------------------------------------------------
 

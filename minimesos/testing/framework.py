@@ -13,6 +13,7 @@ from minimesos.actor import Effect
 from minimesos.drivers.scheduler_session import SchedulerSession, acknowledgement
 from minimesos.drivers.session import Arrived, Failed, Leave, Submit, Subscribed, Unsubscribed
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
+from minimesos.states import releases_resources
 from minimesos.testing import builders
 from minimesos.testing.executors import RUNS_UNTIL_KILLED, Behaviour
 from minimesos.testing.simulator import Node
@@ -155,6 +156,21 @@ class SimFramework:
         """Return a task's states by name, from TASK_STAGING, where every launch begins."""
         found = [mesos_pb2.TASK_STAGING, *(each.state for each in self.updates(task_id))]
         return [mesos_pb2.TaskState.Name(state) for state in found]
+
+    def believes_in(self, task_id: str) -> bool:
+        """Whether a launched task is not over, as far as the framework was told."""
+        updates = self.updates(task_id)
+        return not updates or not releases_resources(updates[-1].state)
+
+    def reconcile_all(self) -> None:
+        """Ask about every task that is believed in, and about what else the master knows.
+
+        Calls may be lost with a stream, so every real framework does this from time to time.
+        """
+        believed = [task_id for task_id in self.tasks if self.believes_in(task_id)]
+        if believed:
+            self.reconcile(*believed)
+        self.reconcile()
 
     # -- what the session tells -------------------------------------------------------------------
 

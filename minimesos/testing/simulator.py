@@ -204,18 +204,24 @@ class Simulator:
 
 def describe(stimulus: Stimulus) -> str:
     """Return a line about a stimulus: what an eye looks for, and a checksum of all the rest."""
-    if not isinstance(stimulus, Received):
-        return str(stimulus)
-    message = stimulus.message
-    pairs = [f"{name}={value}" for name, value in _told(message, 0)]
-    checksum = zlib.crc32(message.SerializeToString(deterministic=True))
+    if isinstance(stimulus, Received):
+        return f"<- {stimulus.peer}: {describe_message(stimulus.message)}"
+    # A session's owner hands it calls as stimuli.
+    call = getattr(stimulus, "call", None)
+    return f"is asked for {describe_message(call)}" if isinstance(call, Message) else str(stimulus)
+
+
+def describe_message(message: Message) -> str:
+    """Return a line about a message."""
     name = message.DESCRIPTOR.full_name.removeprefix("mesos.v1.").removeprefix("minimesos.")
-    return " ".join((f"<- {stimulus.peer}: {name}", *pairs, f"#{checksum:08x}"))
+    pairs = [f"{name}={value}" for name, value in dict.fromkeys(_told(message, 0))]
+    checksum = zlib.crc32(message.SerializePartialToString(deterministic=True))
+    return " ".join((name, *pairs, f"#{checksum:08x}"))
 
 
 def _told(message: Message, depth: int) -> Iterator[tuple[str, str]]:
     for descriptor, value in message.ListFields():
-        if descriptor.name in _TOLD:
+        if descriptor.name in _TOLD and (depth == 0 or descriptor.name != "type"):
             yield descriptor.name, _shown(descriptor, value)
         elif descriptor.type == FieldDescriptor.TYPE_MESSAGE and depth < _DEPTH_MAX:
             for member in _members(value):
