@@ -76,7 +76,7 @@ class AgentServer:
     def __init__(self, flags: ServerFlags, pages: Pages | None = None) -> None:
         self._flags = flags
         self._pages = pages
-        self._server = Server(self._build_http)
+        self._server: Server
         self.core: Agent
         self._peers: Peers
         self._client: RpcClient
@@ -89,10 +89,10 @@ class AgentServer:
 
     async def start(self) -> None:
         """Listen. Raises CannotListen and CannotUseWorkDir."""
-        server = self._server
         # Sandboxes are named by absolute paths, whatever directory this program was started in.
         flags = dataclasses.replace(self._flags, work_dir=usable_work_dir(self._flags.work_dir))
         self._flags = flags
+        server = self._server = Server(self._build_http)
         await server.bind(flags.ip, flags.port)
         warn_if_exposed(server.ip)
         info = agent_info(flags, advertised_ip(server.ip, None), server.port)

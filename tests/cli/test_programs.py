@@ -58,8 +58,9 @@ async def minimesos(*arguments: str) -> AsyncIterator[Program]:
         yield Program(process)
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            process.terminate()
+            # Read to the end, so that it cannot hang on a full pipe.
+            await asyncio.wait_for(process.communicate(), PATIENCE_S)
 
 
 @asynccontextmanager
