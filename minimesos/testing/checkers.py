@@ -122,13 +122,15 @@ class Checkers:
     def _disagreements(self) -> Iterator[str]:
         cluster = self._cluster
         for name, node in cluster.nodes.items():
+            framework = cluster.frameworks.get(name)
+            if framework is not None and framework.error is not None:
+                continue  # it was removed: over is over
             if not node.alive:
                 yield f"{name} is not running"
             elif node.kind == "agent" and not cluster.agent(name).is_registered:
                 yield f"{name} is not registered"
-        for framework in cluster.frameworks.values():
-            if framework.error is None and not framework.is_subscribed:
-                yield f"{framework.name} is not subscribed"
+            elif framework is not None and not framework.is_subscribed:
+                yield f"{name} is not subscribed"
         running = {(fw, task): name for name, fw, task in self._running()}
         held = {
             (framework.id, task.id): cluster.name_of(task.agent_id)

@@ -13,7 +13,7 @@ from minimesos.actor import Effect
 from minimesos.drivers.scheduler_session import SchedulerSession, acknowledgement
 from minimesos.drivers.session import Arrived, Failed, Leave, Submit, Subscribed, Unsubscribed
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
-from minimesos.states import releases_resources
+from minimesos.states import TERMINAL
 from minimesos.testing import builders
 from minimesos.testing.executors import RUNS_UNTIL_KILLED, Behaviour
 from minimesos.testing.simulator import Node
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Event = scheduler_pb2.Event
 OFFER_TIMEOUT_S = 60.0
 START_TIMEOUT_S = 60.0
+
+_OVER = TERMINAL | {mesos_pb2.TASK_UNREACHABLE, mesos_pb2.TASK_UNKNOWN}
 
 
 class SimFramework:
@@ -149,7 +151,7 @@ class SimFramework:
         self._cluster.simulator.give(self.node, Submit(call))
 
     def updates(self, task_id: str) -> list[mesos_pb2.TaskStatus]:
-        """Return the statuses of a task, in the order they came, resent ones once."""
+        """Return the statuses of a task, in the order they came, without repetitions."""
         return self._updates.get(task_id, [])
 
     def states(self, task_id: str) -> list[str]:
@@ -160,7 +162,7 @@ class SimFramework:
     def believes_in(self, task_id: str) -> bool:
         """Whether a launched task is not over, as far as the framework was told."""
         updates = self.updates(task_id)
-        return not updates or not releases_resources(updates[-1].state)
+        return not updates or updates[-1].state not in _OVER
 
     def reconcile_all(self) -> None:
         """Ask about every task that is believed in, and about what else the master knows.
@@ -205,7 +207,9 @@ class SimFramework:
 
     def _updated(self, status: mesos_pb2.TaskStatus) -> None:
         known = self._updates.setdefault(status.task_id.value, [])
-        if not status.uuid or status.uuid not in [each.uuid for each in known]:
+        resent = status.uuid and status.uuid in [each.uuid for each in known]
+        no_news = not status.uuid and known and known[-1].state == status.state
+        if not resent and not no_news:
             known.append(status)
         call = acknowledgement(status)
         if call is not None and self.acknowledges:
