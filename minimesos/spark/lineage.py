@@ -90,12 +90,13 @@ class Lineage(Generic[T]):
         """Return hosts on which the partition's input is local; none by default."""
         return []
 
-    def payload(self, index: int) -> dict[int, Any]:
-        """Return what a task for this partition must carry beside the stage's closure, by RDD id.
+    def payload(self, index: int) -> dict[tuple[int, int], Any]:
+        """Return what a task for this partition must carry beside the stage's closure.
 
-        That is the slices of driver-side collections in its narrow lineage.
+        That is the slices of driver-side collections in its narrow lineage, by RDD id and
+        partition: a coalesced partition needs several of one RDD.
         """
-        found: dict[int, Any] = {}
+        found: dict[tuple[int, int], Any] = {}
         steps: list[tuple[Lineage[Any], int]] = [(self, index)]
         while steps:
             rdd, position = steps.pop()
@@ -107,7 +108,7 @@ class Lineage(Generic[T]):
                     steps += [(dependency.rdd, i) for i in dependency.parents(position)]
         return found
 
-    def _add_payload(self, index: int, found: dict[int, Any]) -> None:
+    def _add_payload(self, index: int, found: dict[tuple[int, int], Any]) -> None:
         """Add this RDD's own part of the payload, if it has one."""
 
     def narrow_lineage(self) -> list[Lineage[Any]]:

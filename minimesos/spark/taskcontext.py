@@ -19,7 +19,8 @@ class TaskContext:
     """One attempt at one task.
 
     Public methods are PySpark's. The attributes are for the engine: `env`, the worker's
-    surroundings; `payload`, what only this task was sent, by RDD id; `accumulators`, those that the
+    surroundings; `payload`, what only this task was sent, by RDD id and
+    partition; `accumulators`, those that the
     task has added to; `stored_blocks`, the (rdd id, partition) pairs that it has cached.
     """
 
@@ -45,7 +46,7 @@ class TaskContext:
         partition_id: int = 0,
         attempt_number: int = 0,
         task_attempt_id: int = 0,
-        payload: Mapping[int, Any] | None = None,
+        payload: Mapping[Any, Any] | None = None,
         local_properties: Mapping[str, str] | None = None,
     ) -> None:
         self.env = env
@@ -53,7 +54,7 @@ class TaskContext:
         self._partition_id = partition_id
         self._attempt_number = attempt_number
         self._task_attempt_id = task_attempt_id
-        self.payload: Mapping[int, Any] = payload if payload is not None else {}
+        self.payload: Mapping[Any, Any] = payload if payload is not None else {}
         self._local_properties = local_properties
         self.accumulators: dict[int, Accumulator[Any]] = {}
         self.stored_blocks: list[tuple[int, int]] = []
