@@ -166,7 +166,8 @@ class TaskScheduler:
         for task_set in self._live:
             task_set.forget_executor(executor_id)
         text = f"(executor {executor_id} exited) Reason: {reason}"
-        for position, (task_id, task_set, slot) in enumerate(lost):
+        # The last one to be requeued is the first to be launched.
+        for position, (task_id, task_set, slot) in reversed(list(enumerate(lost))):
             self._retries.pop(task_id, None)
             if position < executor.cores:
                 failure = TaskFailure("ExecutorLostFailure", text, "", None, False)
@@ -351,8 +352,11 @@ class TaskScheduler:
             if pending and not task_set.is_zombie:
                 for executor in executors:
                     self._launch(task_set, executor, pending, now)
-                if task_set.preferences is not None and task_set.pending:
-                    self._set_timer(LOCALITY_TIMER, task_set.preferences.free_at_s())
+                if not task_set.pending:
+                    continue
+                if not task_set.is_choosy(now):
+                    break  # what comes first must not be overtaken
+                self._set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
         for executor in executors:
             executor.flush()
         self._note_starvation(now)
@@ -362,6 +366,8 @@ class TaskScheduler:
         for task_set in tuple(self._live):
             if task_set.pending and not task_set.is_zombie:
                 self._launch(task_set, executor, task_set.pending, now)
+                if task_set.pending and not task_set.is_choosy(now):
+                    break
         executor.flush()
 
     def _launch(self, task_set: TaskSet, executor: Executor, pending: int, now: float) -> None:
@@ -462,6 +468,7 @@ class TaskScheduler:
             candidates = sorted(
                 task_id
                 for task_set in self.active()
+                if not task_set.is_choosy(now)
                 for task_id in map(task_set.task_id, task_set.running_on(executor.number))
                 if task_id not in executor.recalled
             )

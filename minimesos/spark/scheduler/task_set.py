@@ -14,6 +14,7 @@ Source: Zaharia et al., "Delay Scheduling" (EuroSys 2010).
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,18 +31,18 @@ class Preferences:
     def __init__(self, wait_s: float, now: float) -> None:
         self._wait_s = wait_s
         self._waiting_since_s = now
-        self._by_executor: dict[str, list[int]] = {}
-        self._by_host: dict[str, list[int]] = {}
+        self._by_executor: dict[str, deque[int]] = {}
+        self._by_host: dict[str, deque[int]] = {}
         self._workers: dict[tuple[int, str], int] = {}
 
     def prefer_worker(self, slot: int, executor_id: str, worker: int) -> None:
         """The slot's input is cached by a worker of an executor."""
-        self._by_executor.setdefault(executor_id, []).append(slot)
+        self._by_executor.setdefault(executor_id, deque()).append(slot)
         self._workers[slot, executor_id] = worker
 
     def prefer_host(self, slot: int, host: str) -> None:
         """The slot's input is on a host."""
-        self._by_host.setdefault(host, []).append(slot)
+        self._by_host.setdefault(host, deque()).append(slot)
 
     def slots(self) -> set[int]:
         """Return all slots that prefer something."""
@@ -78,17 +79,17 @@ class Preferences:
 
     def forget(self, executor_id: str) -> list[int]:
         """An executor is gone: return the slots that preferred it and now prefer nothing else."""
-        slots = self._by_executor.pop(executor_id, [])
+        slots = self._by_executor.pop(executor_id, ())
         others = self.slots()
         return [slot for slot in slots if slot not in others]
 
 
 def _pop_pending(
-    slots: list[int] | None, limit: int, state: bytearray, besides: Iterable[int] = ()
+    slots: deque[int] | None, limit: int, state: bytearray, besides: Iterable[int] = ()
 ) -> list[int]:
     taken: list[int] = []
     while slots and len(taken) < limit:
-        slot = slots.pop()
+        slot = slots.popleft()
         if state[slot] == PENDING and slot not in besides:
             taken.append(slot)
     return taken
@@ -139,7 +140,7 @@ class TaskSet:
         self.retry_ids: dict[int, int] = {}
         """Task id of the current attempt, where it is not the first."""
         self._next = 0
-        self._requeued: list[int] = []
+        self._requeued: deque[int] = deque()
         preferring = preferences.slots() if preferences is not None else ()
         self._free: Sequence[int] = (
             [slot for slot in range(size) if slot not in preferring] if preferring else range(size)
@@ -191,6 +192,15 @@ class TaskSet:
             slots += preferences.take_any(limit - len(slots), state, now)
         return slots
 
+    @property
+    def choosy_until_s(self) -> float:
+        """When tasks that prefer some executor or host may run anywhere."""
+        return self.preferences.free_at_s() if self.preferences is not None else 0.0
+
+    def is_choosy(self, now: float) -> bool:
+        """Some tasks still wait for the executor or host that they prefer."""
+        return now < self.choosy_until_s
+
     def workers(self, slots: Sequence[int], executor_id: str) -> list[int]:
         """Return the worker that each slot is meant for; empty if any will do for all."""
         if self.preferences is None:
@@ -235,7 +245,7 @@ class TaskSet:
         self.executors[slot] = NO_EXECUTOR
         self.attempts[slot] = self.attempts.get(slot, 0) + 1
         self.pending += 1
-        self._requeued.append(slot)
+        self._requeued.appendleft(slot)
 
     def drop(self, slot: int) -> None:
         """A pending slot need not run: an older attempt at the stage has finished its partition."""

@@ -1,0 +1,327 @@
+"""A scheduler with simulated executors in virtual time.
+
+The scheduler's core and the code of tasks are the real ones, and map outputs are real files;
+executors, network and time are simulated. Each executor is a host of its own, so that reading
+another's files can fail.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import pickle
+import shutil
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minimesos.actor import SetTimer
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark import accumulators
+from minimesos.spark.context import SparkContext
+from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.scheduler.dag import DagScheduler, Limits
+from minimesos.spark.scheduler.effects import (
+    AccumulatorsUpdated,
+    JobFailed,
+    JobSucceeded,
+    Revive,
+    SendFrame,
+)
+from minimesos.spark.scheduler.stage import Job
+from minimesos.spark.scheduler.task import describe_failure, load_stage
+from minimesos.spark.storage import BlockStore
+
+DELAY_S = 0.001
+STEPS_MAX = 20_000
+
+
+@dataclass
+class Executor:
+    """A simulated executor: tasks in the order in which they came, one per core at a time."""
+
+    id: str
+    cores: int
+    env: WorkerEnv
+    location: Location
+    queue: deque[tuple[int, int, int, int, bytes, int]] = field(default_factory=deque)
+    running: dict[int, int] = field(default_factory=dict)
+    stages: dict[int, bytes] = field(default_factory=dict)
+    frames: list[spark_pb2.DriverFrame] = field(default_factory=list)
+    is_alive: bool = True
+
+
+class Cluster(SparkContext):
+    """Executors, a scheduler and virtual time; also a context, so tests write ordinary RDDs."""
+
+    def __init__(self, directory: Path, limits: Limits | None = None) -> None:
+        self.scheduler = DagScheduler(limits)
+        self.now = 0.0
+        self.executors: dict[str, Executor] = {}
+        self.ended: dict[int, JobSucceeded | JobFailed] = {}
+        self.launched: list[tuple[int, int, int]] = []
+        """(stage id, partition, attempt) of every task that began to run."""
+        self.revived = 0
+        self.steps = 0
+        self.duration: Callable[[int, int], float] = lambda stage, partition: 0.01
+        self.before_step: Callable[[int], None] = lambda step: None
+        self._directory = directory
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._job_ids = itertools.count()
+        self._next_rdd_id = itertools.count()
+        self._next_shuffle_id = itertools.count()
+        self._executor_ids = itertools.count()
+        self._batch_size = 0
+        self._runner = None
+        self.master = self.appName = "simulated"
+
+    # What RDDs ask of their context.
+
+    @property
+    def defaultParallelism(self) -> int:
+        return 4
+
+    has_default_parallelism = False
+
+    def run_job(self, rdd: Any, function: Any, partitions: Any = None) -> list[Any]:
+        job = self.submit(rdd, function, partitions)
+        self.run_until(lambda: job in self.ended)
+        return self.results(job)
+
+    def clean_up(
+        self, rdd_ids: Any = (), shuffle_ids: Any = (), broadcast_ids: Any = ()
+    ) -> None:
+        self.after(
+            0, lambda: self.scheduler.forget(rdd_ids, shuffle_ids, broadcast_ids, self.now)
+        )
+
+    def _running(self) -> Any:
+        return self
+
+    # The stage directions.
+
+    def add_executor(self, cores: int = 1) -> Executor:
+        """Start an executor on a host of its own."""
+        name = str(next(self._executor_ids))
+        root = self._directory / f"executor-{name}"
+        root.mkdir()
+        location = Location(name, f"host-{name}", f"host-{name}:1", str(root))
+        conf: dict[str, str] = {}
+        env = WorkerEnv(
+            executor_id=name,
+            host=location.host,
+            local_dir=str(root),
+            conf=conf,
+            blocks=BlockStore.of(conf, cores, str(root)),
+            fetch=self._fetch,
+        )
+        executor = self.executors[name] = Executor(name, cores, env, location)
+        self.scheduler.executor_added(location, cores, self.now)
+        self._perform()
+        return executor
+
+    def kill(self, executor: Executor, noticed_after_s: float = DELAY_S) -> None:
+        """End an executor with its files; the scheduler is told after a while."""
+        if not executor.is_alive:
+            return
+        executor.is_alive = False
+        shutil.rmtree(executor.location.root)
+        self.after(
+            noticed_after_s,
+            lambda: self.scheduler.executor_removed(executor.id, "killed by the test", self.now),
+        )
+
+    def submit(self, rdd: Any, function: Any, partitions: Any = None) -> int:
+        """Start a job; returns its id."""
+        wanted = range(rdd.num_partitions) if partitions is None else list(partitions)
+        job = Job(next(self._job_ids), rdd, function, wanted)
+        self.scheduler.submit(job, self.now)
+        self._perform()
+        return job.id
+
+    def results(self, job: int) -> list[Any]:
+        """Return a job's results, or raise its error."""
+        end = self.ended[job]
+        if isinstance(end, JobFailed):
+            raise end.error
+        return [pickle.loads(result) for result in end.results]
+
+    def after(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Do something later."""
+        heapq.heappush(self._events, (self.now + delay_s, next(self._order), call))
+
+    def step(self) -> None:
+        """Let the next thing happen."""
+        self.before_step(self.steps)
+        self.steps += 1
+        at_s, _, call = heapq.heappop(self._events)
+        self.now = max(self.now, at_s)
+        call()
+        self._perform()
+
+    def run_until(self, is_reached: Callable[[], bool]) -> None:
+        """Let things happen until something is so."""
+        for _ in range(STEPS_MAX):
+            if is_reached():
+                return
+            assert self._events, "nothing happens any more"
+            self.step()
+        raise AssertionError(f"not reached within {STEPS_MAX} steps")
+
+    def settle(self) -> None:
+        """Let everything happen that was under way."""
+        self.run_until(lambda: not self._events)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        while self._events and self._events[0][0] <= end:
+            self.step()
+        self.now = end
+
+    def launches(self, stage: int) -> Counter[int]:
+        """Return how often each partition of a stage was begun."""
+        return Counter(partition for where, partition, _ in self.launched if where == stage)
+
+    # The world.
+
+    def _perform(self) -> None:
+        for effect in self.scheduler.take_effects():
+            if isinstance(effect, SendFrame):
+                executor = self.executors[effect.executor_id]
+                frame = spark_pb2.DriverFrame.FromString(effect.frame.SerializeToString())
+                self.after(DELAY_S, lambda e=executor, f=frame: self._received(e, f))
+            elif isinstance(effect, SetTimer):
+                name = effect.name
+                self.after(
+                    effect.at_s - self.now,
+                    lambda name=name: self.scheduler.timer_fired(name, self.now),
+                )
+            elif isinstance(effect, AccumulatorsUpdated):
+                accumulators.add_updates(effect.updates)
+            elif isinstance(effect, Revive):
+                self.revived += 1
+            else:
+                assert isinstance(effect, JobSucceeded | JobFailed), effect
+                assert effect.job_id not in self.ended, "a job ends once"
+                self.ended[effect.job_id] = effect
+
+    def _received(self, executor: Executor, frame: spark_pb2.DriverFrame) -> None:
+        if not executor.is_alive:
+            return
+        executor.frames.append(frame)
+        for stage in frame.stages:
+            executor.stages[stage.stage_key] = stage.binary
+        for batch in frame.tasks:
+            payloads = batch.payloads or [b""] * len(batch.task_ids)
+            workers = batch.workers or [-1] * len(batch.task_ids)
+            for row in zip(
+                batch.task_ids, batch.partitions, batch.attempts, payloads, workers, strict=True
+            ):
+                executor.queue.append((batch.stage_key, *row))
+        if frame.HasField("cancel"):
+            self._cancelled(executor, set(frame.cancel.task_ids), frame.cancel.interrupt)
+        self._start_tasks(executor)
+
+    def _cancelled(self, executor: Executor, task_ids: set[int], interrupt: bool) -> None:
+        dropped = [task[1] for task in executor.queue if task[1] in task_ids]
+        executor.queue = deque(task for task in executor.queue if task[1] not in task_ids)
+        if interrupt:
+            running = [task_id for task_id in executor.running if task_id in task_ids]
+            for task_id in running:
+                del executor.running[task_id]
+            dropped += running
+        for task_id in dropped:
+            self._answer(executor, task_id, spark_pb2.CANCELLED, b"", 0)
+
+    def _start_tasks(self, executor: Executor) -> None:
+        while executor.queue and len(executor.running) < executor.cores:
+            key, task_id, partition, attempt, payload, wanted = executor.queue.popleft()
+            stage = load_stage(executor.stages[key])
+            free = set(range(executor.cores)) - set(executor.running.values())
+            worker = wanted if wanted in free else min(free)
+            executor.running[task_id] = worker
+            self.launched.append((stage.stage_id, partition, attempt))
+            self.after(
+                self.duration(stage.stage_id, partition),
+                lambda e=executor, s=stage, t=(task_id, partition, attempt, payload): self._end_task(
+                    e, s, *t
+                ),
+            )
+
+    def _end_task(
+        self, executor: Executor, stage: Any, task_id: int, partition: int, attempt: int, data: bytes
+    ) -> None:
+        if not executor.is_alive or task_id not in executor.running:
+            return
+        worker = executor.running.pop(task_id)
+        outcome = 0
+        try:
+            payload = stage.run(executor.env, task_id, partition, attempt, data)
+        except WorkerKilled as error:
+            outcome, payload = spark_pb2.WORKER_LOST, str(error).encode()
+        except Exception as error:  # noqa: BLE001 - as a worker does
+            outcome, payload = describe_failure(error)
+        self._answer(executor, task_id, outcome, payload, worker)
+        self._start_tasks(executor)
+
+    def _answer(
+        self, executor: Executor, task_id: int, outcome: int, payload: bytes, worker: int
+    ) -> None:
+        results = spark_pb2.TaskResults(task_ids=[task_id], payloads=[payload], workers=[worker])
+        if outcome:
+            results.outcomes.append(outcome)
+
+        def deliver() -> None:
+            if executor.is_alive:
+                self.scheduler.results(executor.id, results, self.now)
+
+        self.after(DELAY_S, deliver)
+
+    def _fetch(self, location: Location, path: str, offset: int, length: int) -> str:
+        source = os.path.join(location.root, path)
+        try:
+            with open(source, "rb") as file:
+                file.seek(offset)
+                data = file.read(length)
+        except OSError as error:
+            raise FetchFailed(location, path, str(error)) from error
+        copy = self._directory / f"fetched-{next(self._order)}"
+        copy.write_bytes(data)
+        return str(copy)
+
+
+class WorkerKilled(BaseException):
+    """Raised by a task to say that its worker dies."""
+
+
+@pytest.fixture
+def worker_killed() -> type[WorkerKilled]:
+    return WorkerKilled
+
+
+@pytest.fixture(autouse=True)
+def _seeded_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+
+
+@pytest.fixture
+def new_cluster(tmp_path: Path) -> Callable[..., Cluster]:
+    """Make clusters; several in one test do not share anything."""
+    numbers = itertools.count()
+
+    def make(executors: int = 2, cores: int = 1, limits: Limits | None = None) -> Cluster:
+        directory = tmp_path / f"cluster-{next(numbers)}"
+        directory.mkdir()
+        cluster = Cluster(directory, limits)
+        for _ in range(executors):
+            cluster.add_executor(cores)
+        return cluster
+
+    return make

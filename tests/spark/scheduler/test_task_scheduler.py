@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.env import Location
+from minimesos.spark.scheduler.effects import SendFrame
+from minimesos.spark.scheduler.task_scheduler import TaskScheduler
+from minimesos.spark.scheduler.task_set import TaskSet
+
+
+class Listener:
+    def __init__(self):
+        self.done = []
+        self.aborted = []
+
+    def tasks_succeeded(self, task_set, slots, task_ids, payloads, workers, executor, now):
+        self.done += slots
+
+    def task_set_aborted(self, task_set, error, now):
+        self.aborted.append(error)
+
+
+class Bench:
+    """A task scheduler whose executors answer when the test says so."""
+
+    def __init__(self, *cores):
+        self.now = 0.0
+        self.listener = Listener()
+        self.effects = []
+        self.scheduler = TaskScheduler(self.listener, self.effects)
+        self.queued = {}
+        self.cancelled = []
+        self.frames = []
+        self.keys = 0
+        for number, count in enumerate(cores):
+            self.add(str(number), count)
+
+    def add(self, name, cores):
+        self.queued[name] = []
+        self.scheduler.executor_added(Location(name, "host", "", ""), cores, self.now)
+        self.collect()
+
+    def submit(self, tasks, payload=b""):
+        self.keys += 1
+        task_set = TaskSet(
+            key=self.keys,
+            stage_id=0,
+            attempt=0,
+            priority=(0, self.keys),
+            partitions=range(tasks),
+            binary=b"stage",
+            payload=lambda partition: payload,
+        )
+        self.scheduler.submit(task_set, self.now)
+        self.collect()
+        return task_set
+
+    def collect(self):
+        for effect in self.effects:
+            if isinstance(effect, SendFrame):
+                self.frames.append(effect.frame)
+                self.cancelled += effect.frame.cancel.task_ids
+                for batch in effect.frame.tasks:
+                    self.queued[effect.executor_id] += batch.task_ids
+        self.effects.clear()
+
+    def finish(self, name, count, after_s):
+        self.now += after_s
+        task_ids, self.queued[name] = self.queued[name][:count], self.queued[name][count:]
+        results = spark_pb2.TaskResults(task_ids=task_ids, payloads=[b"\x80"] * count)
+        self.scheduler.results(name, results, self.now)
+        self.collect()
+
+    def depths(self):
+        return [len(queue) for queue in self.queued.values()]
+
+
+def test_a_small_job_is_shared_out_evenly_at_once():
+    bench = Bench(1, 1)
+    bench.submit(8)
+    assert bench.depths() == [4, 4]
+
+
+def test_executors_get_tasks_in_proportion_to_their_cores():
+    bench = Bench(1, 3)
+    bench.submit(8)
+    assert bench.depths() == [2, 6]
+
+
+def test_a_job_with_fewer_tasks_than_cores_uses_as_many_executors_as_it_can():
+    bench = Bench(2, 2)
+    bench.submit(2)
+    assert bench.depths() == [1, 1]
+
+
+def test_short_tasks_are_queued_far_ahead():
+    bench = Bench(1)
+    bench.submit(20_000)
+    bench.finish("0", 4, after_s=0.0004)
+    assert 400 <= bench.depths()[0] <= 600  # 50 ms of tasks that take 0.1 ms
+
+
+def test_long_tasks_are_not_queued_ahead():
+    bench = Bench(2)
+    bench.submit(100)
+    assert bench.depths() == [8]
+    for _ in range(7):
+        bench.finish("0", 1, after_s=5.0)
+    assert bench.depths() == [2]
+    bench.finish("0", 1, after_s=5.0)
+    assert bench.depths() == [2]
+
+
+def test_frames_hold_at_most_256_tasks_and_about_4_mib():
+    bench = Bench(8)
+    bench.submit(20_000)
+    bench.finish("0", 8, after_s=0.0001)
+    sizes = [sum(len(batch.task_ids) for batch in frame.tasks) for frame in bench.frames]
+    assert max(sizes) == 256
+
+    bench = Bench(16)
+    bench.submit(64, payload=bytes(1024 * 1024))
+    assert max(frame.ByteSize() for frame in bench.frames) < 5 * 1024 * 1024
+    assert bench.depths() == [64]
+
+
+def test_tasks_queued_behind_a_long_one_are_recalled_for_an_idle_core():
+    bench = Bench(1, 1)
+    bench.submit(8)
+    bench.finish("1", 4, after_s=0.01)
+    bench.now += 0.1
+    bench.scheduler.timer_fired("recall", bench.now)
+    bench.collect()
+    assert bench.cancelled == bench.queued["0"][-1:]
+
+    recalled = bench.cancelled[0]
+    bench.queued["0"].remove(recalled)
+    results = spark_pb2.TaskResults(
+        task_ids=[recalled], outcomes=[spark_pb2.CANCELLED], payloads=[b""]
+    )
+    bench.scheduler.results("0", results, bench.now)
+    bench.collect()
+    assert bench.depths() == [3, 1]
+
+
+def test_an_executor_that_comes_late_gets_what_others_have_queued():
+    bench = Bench(1)
+    bench.submit(4)
+    bench.add("late", 2)
+    bench.scheduler.timer_fired("recall", bench.now + 0.1)
+    bench.collect()
+    assert len(bench.cancelled) == 2
+
+
+def test_results_of_tasks_that_are_not_running_are_ignored():
+    bench = Bench(1)
+    bench.submit(2)
+    again = spark_pb2.TaskResults(task_ids=[0, 99], payloads=[b"\x80", b"\x80"])
+    bench.scheduler.results("0", again, 1.0)
+    bench.scheduler.results("0", again, 1.0)
+    bench.scheduler.results("nobody", again, 1.0)
+    assert bench.listener.done == [0]
+
+
+def test_an_earlier_job_comes_first():
+    bench = Bench(1)
+    first = bench.submit(20)
+    second = bench.submit(20)
+    while first.pending:
+        assert not second.running
+        bench.finish("0", 1, after_s=1.0)
+
+
+def test_ten_thousand_tasks_over_many_executors_all_end_once():
+    bench = Bench(*[2] * 10)
+    bench.submit(10_000)
+    while any(bench.queued.values()):
+        for name, queue in bench.queued.items():
+            if queue:
+                bench.finish(name, max(1, len(queue) // 2), after_s=0.0001)
+    assert sorted(bench.listener.done) == list(range(10_000))
+    assert not bench.scheduler.live()
