@@ -12,9 +12,7 @@ import atexit
 import itertools
 import logging
 import os
-import shutil
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -117,11 +115,7 @@ class SparkContext:
         self._conf = conf
         self.master = conf.get("spark.master", "")
         self.appName = conf.get("spark.app.name", "")
-        base = os.environ.get("SPARK_LOCAL_DIRS") or conf.get("spark.local.dir")
-        directory = base.split(",")[0] if base else None
-        if directory:
-            os.makedirs(directory, exist_ok=True)
-        self._local_dir = tempfile.mkdtemp(prefix="spark-", dir=directory)
+        self._local_dir = _make_local_dir(conf)
         atexit.register(self.stop)
         root = os.path.join(self._local_dir, "files")
         os.mkdir(root)
@@ -413,6 +407,8 @@ class SparkContext:
                 root, SparkFiles._root_directory = SparkFiles._root_directory, None
                 if root in sys.path:
                     sys.path.remove(root)
+                import shutil
+
                 atexit.unregister(self.stop)
                 shutil.rmtree(self._local_dir, ignore_errors=True)
                 self._local_dir = None
@@ -440,6 +436,15 @@ class SparkContext:
 
     def __repr__(self) -> str:
         return f"<SparkContext master={self.master} appName={self.appName}>"
+
+
+def _make_local_dir(conf: SparkConf) -> str:
+    """Make the application's own scratch directory."""
+    configured = os.environ.get("SPARK_LOCAL_DIRS") or conf.get("spark.local.dir", "")
+    base = configured.split(",")[0] or os.environ.get("TMPDIR") or "/tmp"
+    path = os.path.join(os.path.abspath(base), f"spark-{os.urandom(16).hex()}")
+    os.makedirs(path, mode=0o700)
+    return path
 
 
 def _start_runner(master: str, conf: SparkConf, local_dir: str) -> JobRunner:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 from typing import ClassVar
 
 from minimesos.log import get_logger
 from minimesos.spark.errors import PySparkRuntimeError, SparkException
-from minimesos.spark.io.text import local_path, uri
 from minimesos.spark.taskcontext import TaskContext
 
 _log = get_logger(__name__)
@@ -50,6 +48,10 @@ class SparkFiles:
 
 def add_file(path: str, recursive: bool = False, overwrite: bool = False) -> None:
     """Copy a file or directory to where tasks find it; one that is there already stays."""
+    import shutil
+
+    from minimesos.spark.io.text import local_path, uri
+
     source = local_path(path)
     target = SparkFiles.get(os.path.basename(os.path.normpath(source)))
     if os.path.exists(target) and not overwrite:
@@ -72,6 +74,10 @@ def add_file(path: str, recursive: bool = False, overwrite: bool = False) -> Non
 
 def add_py_file(path: str) -> None:
     """Put a module, or what is in an archive of modules, on the import path of tasks."""
+    import shutil
+
+    from minimesos.spark.io.text import local_path
+
     source = local_path(path)
     if source.endswith((".zip", ".egg")):
         shutil.unpack_archive(source, SparkFiles.getRootDirectory(), "zip")

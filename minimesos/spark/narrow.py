@@ -31,7 +31,7 @@ U = TypeVar("U")
 STOP_ITERATION = "Caught StopIteration thrown from user's code; failing the task"
 
 Step = Callable[[Iterator[Any]], Iterator[Any]]
-"""An operation over a partition's elements; in a partial the user's function is the last argument."""
+"""An operation over elements; if it is a partial, the user's function is its last argument."""
 
 
 def flat(f: Callable[[Any], Iterable[Any]], items: Iterator[Any]) -> Iterator[Any]:

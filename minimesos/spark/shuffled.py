@@ -5,7 +5,7 @@ The shuffle's files are the business of `shuffle`; here is only what a partition
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from minimesos.spark.dependency import (
     OneToOneDependency,
     ShuffleDependency,
 )
+from minimesos.spark.narrow import ElementwiseRDD
 from minimesos.spark.rdd import RDD
 
 if TYPE_CHECKING:
@@ -54,40 +55,46 @@ class ShuffledRDD(RDD[tuple[K, C]]):
 class CoGroupedRDD(RDD[tuple[K, Groups]]):
     """For each key the lists of its values in each parent.
 
-    A parent that is partitioned like the result is read in place, the others through a shuffle.
+    Parents that are partitioned like the result are read in place; all others together go through
+    one shuffle.
     """
 
     def __init__(self, parents: list[RDD[Any]], partitioner: Partitioner) -> None:
         context = parents[0].context
-        dependencies: list[Dependency] = []
-        shuffle_ids = []
-        for parent in parents:
-            if parent.partitioner == partitioner:
-                dependencies.append(OneToOneDependency(parent))
-            else:
-                shuffle_ids.append(context.next_shuffle_id())
-                dependencies.append(ShuffleDependency(parent, partitioner, shuffle_ids[-1]))
+        tagged = [ElementwiseRDD(parent, partial(_tag, i)) for i, parent in enumerate(parents)]
+        moved = [
+            pairs
+            for pairs, parent in zip(tagged, parents, strict=True)
+            if parent.partitioner != partitioner
+        ]
+        dependencies: list[Dependency] = [
+            OneToOneDependency(pairs) for pairs in tagged if pairs not in moved
+        ]
+        if moved:
+            shuffle_id = context.next_shuffle_id()
+            union = context.union(moved)
+            dependencies.append(ShuffleDependency(union, partitioner, shuffle_id))
+            context.forget_after(self, shuffle_ids=[shuffle_id])
         super().__init__(context, dependencies, partitioner.numPartitions, partitioner)
-        context.forget_after(self, shuffle_ids=shuffle_ids)
+        self._sides = len(parents)
 
     def compute(self, index: int, task: TaskContext) -> Iterator[tuple[K, Groups]]:
         from minimesos.spark.shuffle import reader
         from minimesos.spark.shuffle.memory import MemoryLimit
         from minimesos.spark.shuffle.merge import Merger
 
-        sides = len(self.dependencies)
-        aggregator = Aggregator(partial(_first_of_key, sides), _add_to_group, _join_groups)
+        aggregator = Aggregator(partial(_first_of_key, self._sides), _add_to_group, _join_groups)
         merger = Merger(aggregator, task.env.local_dir, MemoryLimit.of(task.env.conf))
-        for side, dependency in enumerate(self.dependencies):
+        for dependency in self.dependencies:
             if isinstance(dependency, ShuffleDependency):
                 pairs = reader.read(dependency, index, task)
             else:
                 pairs = dependency.rdd.iterator(index, task)
-            merger.merge_values(_tagged(side, pairs))
+            merger.merge_values(pairs)
         return merger.items()
 
 
-def _tagged(side: int, pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, tuple[int, Any]]]:
+def _tag(side: int, pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, tuple[int, Any]]]:
     return ((key, (side, value)) for key, value in pairs)
 
 

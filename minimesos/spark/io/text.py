@@ -14,10 +14,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from glob import glob
 from itertools import chain
 from typing import IO, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from minimesos.spark.errors import SparkException
 from minimesos.spark.io.serializers import read_batches
@@ -25,7 +23,7 @@ from minimesos.spark.io.serializers import read_batches
 _SPLIT_BYTES_MAX = 32 * 1024 * 1024
 _SPLIT_SLACK = 1.1
 """The last split may be this much longer than the others, before it is cut once more."""
-_BLOCK_BYTES = 1024 * 1024
+_BLOCK_BYTES = 256 * 1024
 _PROBE_BYTES = 64 * 1024
 _LINE_BREAK = re.compile(rb"[\r\n]")
 _BOM = b"\xef\xbb\xbf"
@@ -54,6 +52,8 @@ def local_path(path: str) -> str:
     """Return the path of a `file:` URI or plain path; other schemes are refused."""
     if not re.match(r"[a-z][a-z0-9+.-]*:/", path, re.IGNORECASE):
         return path
+    from urllib.parse import unquote, urlsplit
+
     url = urlsplit(path)
     if url.scheme != "file":
         raise SparkException(f'No FileSystem for scheme "{url.scheme}": {path}')
@@ -68,6 +68,8 @@ def _split_paths(paths: str) -> list[str]:
 def _files_of(path: str) -> list[tuple[str, int]]:
     pattern = local_path(path)
     if re.search(r"[*?\[{]", pattern) and not os.path.exists(pattern):
+        from glob import glob
+
         matches = sorted({name for one in _expanded(pattern) for name in glob(one)})
         matches = [name for name in matches if not _is_hidden(name)]
         if not matches:
