@@ -123,8 +123,8 @@ class Checkers:
         cluster = self._cluster
         for name, node in cluster.nodes.items():
             framework = cluster.frameworks.get(name)
-            if framework is not None and framework.error is not None:
-                continue  # it was removed: over is over
+            if framework is not None and framework.over:
+                continue
             if not node.alive:
                 yield f"{name} is not running"
             elif node.kind == "agent" and not cluster.agent(name).is_registered:
@@ -139,25 +139,62 @@ class Checkers:
         }
         if running != held:
             yield f"agents run {running}, the master holds {held}"
+        yield from self._executors_astray()
         yield from self._miscounted()
+        yield from self._offers_astray()
         yield from self._misinformed(running)
+
+    def _executors_astray(self) -> Iterator[str]:
+        """Executors, other than command executors, run where the master believes they do."""
+        cluster = self._cluster
+        running = {
+            (name, framework_id, executor.executor_id)
+            for name, node in cluster.nodes.items()
+            if node.kind == "agent"
+            for framework_id, framework in cluster.agent(name).state.frameworks.items()
+            for executor in framework.executors.values()
+            if executor.is_alive and not executor.for_command
+        }
+        held = {
+            (cluster.name_of(agent_id), framework.id, executor_id)
+            for framework in cluster.master.cluster.frameworks.values()
+            for agent_id, executors in framework.executors.items()
+            for executor_id in executors
+        }
+        if running != held:
+            yield f"agents run executors {running}, the master holds {held}"
 
     def _miscounted(self) -> Iterator[str]:
         """The master's records and the allocator's charges must tell the same story."""
         cluster = self._cluster.master.cluster
         whole = sum_of(agent.total for agent in cluster.agents.values()).quantities()
-        shares = self._cluster.master.allocator.shares()
-        for framework in cluster.frameworks.values():
-            for role in framework.roles:
-                expected = _dominant(_charged(framework, role), whole)
-                counted = shares[role].frameworks[framework.id].share
-                if counted != expected:
-                    yield f"{framework.name} has {expected} of {role}, counted as {counted}"
+        for role, shares in self._cluster.master.allocator.shares().items():
+            for framework_id, counted in shares.frameworks.items():
+                framework = cluster.frameworks.get(framework_id)
+                charged = _charged(framework, role) if framework else Resources.EMPTY
+                expected = _dominant(charged, whole)
+                if counted.share != expected:
+                    yield (
+                        f"{framework_id} has {expected} of the cluster as {role},"
+                        f" counted as {counted.share}"
+                    )
+
+    def _offers_astray(self) -> Iterator[str]:
+        """What a framework may answer is what the master waits for."""
+        for framework in self._cluster.frameworks.values():
+            record = self._cluster.master.cluster.frameworks.get(framework.id)
+            if record is None or framework.over:
+                continue
+            if set(record.offers) != set(framework.offers):
+                yield (
+                    f"{framework.name} holds offers {sorted(framework.offers)},"
+                    f" the master {sorted(record.offers)}"
+                )
 
     def _misinformed(self, running: Mapping[tuple[str, str], str]) -> Iterator[str]:
         """Frameworks must know what runs and what does not."""
         for framework in self._cluster.frameworks.values():
-            if framework.error is not None:
+            if framework.over:
                 continue
             for task_id in framework.tasks:
                 runs = (framework.id, task_id) in running
@@ -212,6 +249,8 @@ class OfferLedger:
 
 def _ends_a_subscription(stimulus: Stimulus | None) -> bool:
     """Tell whether a step may take a framework's offers without telling it."""
+    if stimulus is None:
+        return True  # an operator's teardown
     if isinstance(stimulus, Received):
         message = stimulus.message
         return isinstance(message, Call) and message.type in (Call.SUBSCRIBE, Call.TEARDOWN)

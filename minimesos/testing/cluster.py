@@ -122,17 +122,25 @@ class SimCluster:
 
     # -- frameworks -------------------------------------------------------------------------------
 
-    def subscribe(self, name: str, role: str = "*", **fields: Any) -> SimFramework:
-        """Start a framework and wait until it has subscribed; fields are FrameworkInfo's."""
+    def subscribe(
+        self, name: str, role: str = "*", *, wait: bool = True, **fields: Any
+    ) -> SimFramework:
+        """Start a framework and `wait` until it has subscribed; fields are FrameworkInfo's."""
         framework = SimFramework(self, builders.framework_info(name, role, **fields))
         self.frameworks[name] = framework
         self._start_scheduler(framework)
-        done = self.run_until(
-            lambda: framework.is_subscribed or framework.error is not None, REGISTRATION_TIMEOUT_S
-        )
-        if not done:
+        if wait and not self.run_until(
+            lambda: framework.is_subscribed or framework.over, REGISTRATION_TIMEOUT_S
+        ):
             raise InvariantViolated(f"framework {name} cannot subscribe")
         return framework
+
+    def operator_teardown(self, framework: SimFramework) -> bool:
+        """Have an operator tear a framework down; False if the master does not know it."""
+        self.master.begin(self.now)
+        known = self.master.teardown(framework.id)
+        self.simulator.perform(self.nodes[MASTER], None, self.master.finish())
+        return known
 
     # -- faults -----------------------------------------------------------------------------------
 
@@ -176,14 +184,18 @@ class SimCluster:
         self.heal()
         for name, node in self.nodes.items():
             framework = self.frameworks.get(name)
-            if not node.alive and (framework is None or framework.error is None):
+            if not node.alive and (framework is None or not framework.over):
                 self.restart(name)
         deadline = self.now + SETTLE_TIMEOUT_S
         while not self.run_until(lambda: self.checkers.unsettled() is None, RECONCILE_INTERVAL_S):
             if self.now >= deadline:
                 self.checkers.fail_unsettled()
             for framework in self.frameworks.values():
-                framework.reconcile_all()
+                if framework.is_subscribed:
+                    framework.reconcile_all()
+                elif framework.torn_down:
+                    # A master that restarted meanwhile waits for it without end.
+                    self.operator_teardown(framework)
 
     # -- programs ---------------------------------------------------------------------------------
 

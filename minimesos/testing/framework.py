@@ -38,6 +38,7 @@ class SimFramework:
         self.failures: list[Event.Failure] = []
         self.messages: list[bytes] = []
         self.error: str | None = None
+        self.torn_down = False
         self.acknowledges = True
         self.tasks: list[str] = []  # launched so far
         self._cluster = cluster
@@ -71,6 +72,11 @@ class SimFramework:
     def is_subscribed(self) -> bool:
         """Whether its scheduler runs and believes that the master counts on it."""
         return self.node.alive and self._session.is_subscribed
+
+    @property
+    def over(self) -> bool:
+        """Whether the framework has ended: by its own wish, or because the master removed it."""
+        return self.torn_down or self.error is not None
 
     # -- what a test does -------------------------------------------------------------------------
 
@@ -143,7 +149,8 @@ class SimFramework:
         self.submit(builders.reconcile(*((task_id, "") for task_id in task_ids)))
 
     def teardown(self) -> None:
-        """End the framework."""
+        """End the framework. Its master may not hear of it, and then waits for its return."""
+        self.torn_down = True
         self._cluster.simulator.give(self.node, Leave())
 
     def submit(self, call: scheduler_pb2.Call) -> None:

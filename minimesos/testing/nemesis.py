@@ -17,6 +17,8 @@ from minimesos.testing.network import Faults
 
 BAD_NETWORK = Faults(delay_min_s=0.001, delay_max_s=0.5, loss=0.005, duplication=0.05)
 PAUSE_MEAN_S = 10.0
+FRAMEWORKS_MAX = 5
+FAILOVER_TIMEOUT_MAX_S = 300
 
 
 def torment(cluster: SimCluster, seconds: float, faults: Faults = BAD_NETWORK) -> None:
@@ -39,6 +41,8 @@ class Nemesis:
             *[self._use_offers] * 6,
             *[self._kill_task] * 2,
             self._decline,
+            self._subscribe_another,
+            self._tear_down,
             self._partition,
             self._heal,
             self._crash,
@@ -86,6 +90,24 @@ class Nemesis:
         if framework is not None:
             framework.decline(self.random.choice([0, 1, 5, 60]))
 
+    def _subscribe_another(self) -> None:
+        frameworks = self._cluster.frameworks
+        if sum(not framework.over for framework in frameworks.values()) < FRAMEWORKS_MAX:
+            name = f"framework-{len(frameworks)}"
+            self._cluster.subscribe(
+                name,
+                role=self.random.choice(["a", "a/b", "c"]),
+                wait=False,
+                checkpoint=self.random.random() < 0.5,
+                failover_timeout=self.random.choice([0, 60, FAILOVER_TIMEOUT_MAX_S]),
+            )
+
+    def _tear_down(self) -> None:
+        framework = self._framework()
+        # The master may not hear of it. It has to forget the framework before all has to settle.
+        if framework is not None and framework.info.failover_timeout <= FAILOVER_TIMEOUT_MAX_S:
+            framework.teardown()
+
     def _partition(self) -> None:
         connected = [name for name in self._cluster.nodes if name not in self._cluster.isolated]
         if connected:
@@ -105,7 +127,7 @@ class Nemesis:
             name
             for name, node in self._cluster.nodes.items()
             if not node.alive
-            and (name not in self._cluster.frameworks or not self._cluster.frameworks[name].error)
+            and (name not in self._cluster.frameworks or not self._cluster.frameworks[name].over)
         ]
         if down:
             self._cluster.restart(self.random.choice(down))

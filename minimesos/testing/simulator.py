@@ -148,7 +148,7 @@ class Simulator:
     def start(self, node: Node) -> None:
         """Bring an actor to life."""
         self.note(node.name, "starts")
-        self._finish(node, None, node.actor.start(self.now))
+        self.perform(node, None, node.actor.start(self.now))
 
     def give(self, node: Node, stimulus: Stimulus) -> None:
         """Hand a stimulus to an actor, if it is alive, and perform what it wants done."""
@@ -156,9 +156,10 @@ class Simulator:
             return
         if self._keep_transcript:
             self.note(node.name, describe(stimulus))
-        self._finish(node, stimulus, node.actor.handle(stimulus, self.now))
+        self.perform(node, stimulus, node.actor.handle(stimulus, self.now))
 
-    def _finish(self, node: Node, stimulus: Stimulus | None, effects: Sequence[Effect]) -> None:
+    def perform(self, node: Node, stimulus: Stimulus | None, effects: Sequence[Effect]) -> None:
+        """Perform the effects of a step, and let observers look at it."""
         for effect in effects:
             perform = self._performers.get(type(effect))
             if perform is None:

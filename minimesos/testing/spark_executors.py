@@ -7,8 +7,10 @@ deadline; nothing sleeps.
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -74,6 +76,48 @@ class RecordingListener:
         """Wait for the ends of tasks; returns them in this order."""
         await self.until(lambda: all(key in self.ended for key in task_ids), deadline_s)
         return [self.ended[task_id] for task_id in task_ids]
+
+
+class Gate:
+    """Holds tasks until the test opens it, and lets the test wait for them to arrive."""
+
+    def __init__(self, directory: Path) -> None:
+        self._paths = str(directory / "bell"), str(directory / "door")
+        for path in self._paths:
+            os.mkfifo(path)
+        # For reading and writing, so that neither side waits for the other to open it.
+        self._bell, self._door = (os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in self._paths)
+
+    def __getstate__(self) -> dict[str, tuple[str, str]]:
+        return {"_paths": self._paths}
+
+    def wait(self) -> None:
+        """In a task: ring, and wait until the gate is opened."""
+        bell, door = self._paths
+        with open(bell, "wb", buffering=0) as file:
+            file.write(b".")
+        with open(door, "rb", buffering=0) as file:
+            file.read(1)
+
+    async def rung(self) -> None:
+        """Return once a task has arrived. Raises TimeoutError."""
+        loop = asyncio.get_running_loop()
+        heard = asyncio.Event()
+        loop.add_reader(self._bell, heard.set)
+        try:
+            await asyncio.wait_for(heard.wait(), DEADLINE_S)
+            os.read(self._bell, 1)
+        finally:
+            loop.remove_reader(self._bell)
+
+    def open(self) -> None:
+        """Let one task pass that waits, or will."""
+        os.write(self._door, b".")
+
+    def remove(self) -> None:
+        """Close what the test holds."""
+        os.close(self._bell)
+        os.close(self._door)
 
 
 class _Partition:
