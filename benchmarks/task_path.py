@@ -201,7 +201,7 @@ async def main() -> None:
         if args.mode == "local":
             from minimesos.spark.backends.local import LocalBackend
 
-            await measure(LocalBackend(args.workers, SparkConf(False), directory), args)
+            await measure(LocalBackend(args.workers, {}, directory), args)
         else:
             await measure(GrpcBackend(args.workers), args)
 

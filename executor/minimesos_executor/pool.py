@@ -341,7 +341,8 @@ class WorkerPool:
     def _on_exited(self, pid: int, status: int) -> None:
         worker = next(worker for worker in self._workers if worker.pid == pid)
         reason = worker.bury(status)
-        _log.warning("worker died", slot=worker.slot, pid=pid, reason=reason)
+        first_line = reason.partition("\n")[0]  # the others have been passed on already
+        _log.warning("worker died", slot=worker.slot, pid=pid, reason=first_line)
         running = worker.running
         if worker.sent.pop(running, None) is not None:
             killed = running == worker.doomed

@@ -247,7 +247,10 @@ class Runner:
 
     def _send(self, *message: Any) -> None:
         frame = messages.encode(*message)
-        self._socket.sendall(HEADER.pack(len(frame)) + frame)
+        try:
+            self._socket.sendall(HEADER.pack(len(frame)) + frame)
+        except ConnectionError as error:
+            raise EOFError from error
 
     def _collect(self) -> None:
         if gc.get_count()[0] > SURVIVORS_COLLECT:

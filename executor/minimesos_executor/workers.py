@@ -19,8 +19,8 @@ from minimesos_executor import messages
 from minimesos_executor.messages import NO_TASK, Task
 from minimesos_executor.zygote import Zygote
 
-TAIL_BYTES = 4096
-TAIL_LINES = 15
+TAIL_BYTES = 8192
+TAIL_LINES = 30
 _RELAY_BYTES = 2**16
 
 

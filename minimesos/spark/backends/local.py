@@ -20,7 +20,6 @@ from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import FrameSocket
 from minimesos.spark.backends.backend import BackendListener
-from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 
 HOST = "localhost"
@@ -33,9 +32,9 @@ _log = get_logger(__name__)
 class LocalBackend:
     """Runs one executor with `cores` workers, whose blocks lie below `local_dir`."""
 
-    def __init__(self, cores: int, conf: SparkConf, local_dir: str) -> None:
+    def __init__(self, cores: int, conf: Mapping[str, str], local_dir: str) -> None:
         self._cores = cores
-        self._conf = conf.as_mapping()
+        self._conf = dict(conf)
         self._local_dir = local_dir
         self._listener: BackendListener | None = None
         self._executor: _Executor | None = None

@@ -1,0 +1,57 @@
+"""A `local[N]` executor of real processes, and a gate that holds its tasks."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from minimesos.spark.backends.local import LocalBackend
+from minimesos.testing.spark_executors import DEADLINE_S, Gate, RecordingListener
+
+Start = Callable[[int], Awaitable[tuple[LocalBackend, RecordingListener]]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Start a local backend with some workers; its first executor is "0"."""
+    backends: list[LocalBackend] = []
+
+    async def start(cores: int) -> tuple[LocalBackend, RecordingListener]:
+        backend, listener = LocalBackend(cores, {}, str(tmp_path)), RecordingListener()
+        backends.append(backend)
+        await backend.start(listener)
+        await listener.until(lambda: "0" in listener.added)
+        return backend, listener
+
+    yield start
+    for backend in backends:
+        await backend.stop()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path)
+    yield gate
+    gate.remove()
+
+
+@pytest.fixture
+def ends() -> Callable[[int], None]:
+    """Wait until a process has ended, which need not be a child of ours."""
+
+    def wait(pid: int) -> None:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            ready, _, _ = select.select([pidfd], [], [], DEADLINE_S)
+            assert ready, f"process {pid} still runs"
+        finally:
+            os.close(pidfd)
+
+    return wait

@@ -1,0 +1,91 @@
+"""The backend of `local[N]`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from minimesos.spark.backends import local
+from minimesos.spark.backends.local import LocalBackend
+from minimesos.testing.spark_executors import RecordingListener, job
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def backend(tmp_path):
+    backend = LocalBackend(2, {"spark.executorEnv.COLOUR": "blue"}, str(tmp_path))
+    yield backend
+    await backend.stop()
+
+
+async def started(backend):
+    listener = RecordingListener()
+    await backend.start(listener)
+    await listener.until(lambda: "0" in listener.added)
+    return listener
+
+
+def control_pid(i, _):
+    status = Path(f"/proc/{os.getppid()}/status").read_text()
+    return int(re.search(r"PPid:\t(\d+)", status)[1])
+
+
+async def test_it_is_ready_once_its_executor_has_registered(backend):
+    assert backend.application_id.startswith("local-")
+    assert backend.default_parallelism == 2
+    assert not backend.is_ready()
+    await started(backend)
+    assert backend.is_ready()
+
+
+async def test_an_executor_that_dies_is_lost_and_replaced_under_a_new_id(backend):
+    listener = await started(backend)
+    backend.send("0", job(1, lambda i, _: control_pid(i, _), [0]))
+    (end,) = await listener.ends(0)
+    os.kill(end.value, signal.SIGKILL)
+    await listener.until(lambda: "1" in listener.added)
+    assert f"executor 0 (pid {end.value}) was killed by signal 9" in listener.lost["0"]
+    assert listener.added["0"].root != listener.added["1"].root
+    backend.send("0", job(1, lambda i, _: "too late", [1]))
+    backend.send("1", job(1, lambda i, _: "works", [2]))
+    (end,) = await listener.ends(2)
+    assert end.value == "works"
+    assert 1 not in listener.ended
+
+
+async def test_an_executor_that_cannot_start_fails_the_backend(backend, monkeypatch):
+    monkeypatch.setattr(local.sys, "executable", "/bin/false")
+    listener = RecordingListener()
+    await backend.start(listener)
+    await listener.until(lambda: listener.failures)
+    assert "cannot be started" in listener.failures[0]
+    assert "exited with code 1" in listener.failures[0]
+    assert listener.lost == {}
+
+
+async def test_the_interrupt_of_a_terminal_does_not_reach_the_executor(backend):
+    listener = await started(backend)
+    backend.send("0", job(1, lambda i, _: os.getsid(0), [0]))
+    (end,) = await listener.ends(0)
+    assert end.value != os.getsid(0)
+
+
+async def test_tasks_see_the_environment_that_the_application_sets(backend):
+    listener = await started(backend)
+    names = ("COLOUR", "PYTHONHASHSEED")
+    backend.send("0", job(1, lambda i, _: [os.environ.get(name) for name in names], [0]))
+    (end,) = await listener.ends(0)
+    assert end.value == ["blue", os.environ.get("PYTHONHASHSEED", "0")]
+
+
+async def test_stopping_twice_and_before_the_start_is_harmless(tmp_path):
+    backend = LocalBackend(1, {}, str(tmp_path))
+    await backend.stop()
+    await started(backend)
+    await backend.stop()
+    await backend.stop()
