@@ -41,6 +41,7 @@ class Agents:
         self._offers = offers
         self._tasks = tasks
         self._homecoming = homecoming
+        self._away: dict[str, Agent] = {}  # disconnected ones by address
 
     # -- registering ------------------------------------------------------------------------------
 
@@ -55,13 +56,13 @@ class Agents:
         if problem is not None:
             self._refuse(peer, message.agent_info, problem)
             return
-        self._remove_predecessors(message.agent_info)
+        self._remove_predecessor(message.agent_info)
         info = mesos_pb2.AgentInfo()
         info.CopyFrom(message.agent_info)
         info.id.value = self._context.new_agent_id()
         agent = self._new(peer, info, message.version, message.capabilities)
         self._cluster.agents[agent.id] = agent
-        self._cluster.connect_agent(agent, peer)
+        self._connect(agent, peer)
         self._context.allocator.add_agent(agent.id, agent.hostname, agent.total, {})
         _log.info("registered agent", agent=agent.id, address=_address(info), resources=agent.total)
         self._confirm(agent)
@@ -89,11 +90,18 @@ class Agents:
         self._context.send(peer, cluster_pb2.RegistrationRefused(message=problem))
         self._context.close(peer)
 
-    def _remove_predecessors(self, info: mesos_pb2.AgentInfo) -> None:
+    def _remove_predecessor(self, info: mesos_pb2.AgentInfo) -> None:
         """An agent of the same address that lost its stream, and now its memory, is gone."""
-        for agent in list(self._cluster.agents.values()):
-            if not agent.connected and _address(agent.info) == _address(info):
-                self.remove(agent, "a new agent registered at the same address")
+        agent = self._away.get(_address(info))
+        if agent is not None:
+            self.remove(agent, "a new agent registered at the same address")
+
+    def _connect(self, agent: Agent, peer: str | None) -> None:
+        self._cluster.connect_agent(agent, peer)
+        if peer is None:
+            self._away[_address(agent.info)] = agent
+        elif self._away.get(_address(agent.info)) is agent:
+            del self._away[_address(agent.info)]
 
     def _confirm(self, agent: Agent) -> None:
         self._context.tell(
@@ -142,7 +150,7 @@ class Agents:
         agent.reregistered_at = self._context.now
         was_unreachable = self._cluster.unreachable_agents.pop(agent.id, None) is not None
         self._cluster.agents[agent.id] = agent
-        self._cluster.connect_agent(agent, peer)
+        self._connect(agent, peer)
         _log.info(
             "re-registered agent",
             agent=agent.id,
@@ -157,7 +165,7 @@ class Agents:
         _log.info("re-registering known agent", agent=agent.id, address=_address(agent.info))
         if agent.peer is not None and agent.peer != peer:
             self._context.close(agent.peer)
-        self._cluster.connect_agent(agent, peer)
+        self._connect(agent, peer)
         self._context.cancel_timer(REREGISTER, agent.id)
         agent.reregistered_at = self._context.now
         agent.info = message.agent_info
@@ -213,7 +221,7 @@ class Agents:
     def disconnected(self, agent: Agent) -> None:
         """An agent lost its stream: offer nothing of it, and wait for its return."""
         _log.info("agent disconnected", agent=agent.id, hostname=agent.hostname)
-        self._cluster.connect_agent(agent, None)
+        self._connect(agent, None)
         self._context.allocator.deactivate_agent(agent.id)
         self._offers.rescind(agent.offers.values(), "agent disconnected")
         for framework in self._frameworks_on(agent):
@@ -269,6 +277,8 @@ class Agents:
         if agent.peer is not None:
             context.close(agent.peer)
             cluster.connect_agent(agent, None)
+        elif self._away.get(_address(agent.info)) is agent:
+            del self._away[_address(agent.info)]
         context.cancel_timer(PING, agent.id)
         context.cancel_timer(REREGISTER, agent.id)
         context.allocator.remove_agent(agent.id)

@@ -55,7 +55,9 @@ class SimCluster:
         faults: Faults | None = None,
         master_flags: Mapping[str, Any] | None = None,
         keep_transcript: bool = True,
+        check: bool = True,
     ) -> None:
+        """`check` False leaves the checkers out, whose cost grows with the cluster's size."""
         self.simulator = Simulator(seed, keep_transcript=keep_transcript)
         self.network = Network(self.simulator, faults or Faults())
         self.simulator.network = self.network
@@ -63,7 +65,8 @@ class SimCluster:
         self.frameworks: dict[str, SimFramework] = {}
         self.behaviours: dict[str, Behaviour] = {}  # by task or executor id
         self.checkers = Checkers(self)
-        self.simulator.observers.append(self.checkers)
+        if check:
+            self.simulator.observers.append(self.checkers)
         self.isolated: list[str] = []
         self._master_flags = MasterFlags(**(master_flags or {}))
         self._resources = f"cpus:{cpus:g};mem:{mem:g}"
@@ -92,6 +95,10 @@ class SimCluster:
     def transcript(self) -> str:
         """All that happened so far, one line a stimulus; the same for the same seed."""
         return self.simulator.transcript
+
+    def story(self, id: str) -> str:
+        """Return the lines of the transcript that name a task, an agent, an executor, ..."""
+        return "\n".join(line for line in self.transcript.splitlines() if id in line)
 
     def agent(self, name: str) -> Agent:
         """Return an agent's core."""
