@@ -141,7 +141,10 @@ class DriverLink:
             call = channel.stream_stream(ATTACH, None, None)(None, metadata=metadata)
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    if not has_answered(self._secret, nonce, await call.initial_metadata()):
+                    answer = await call.initial_metadata()
+                    if call.done():
+                        raise DriverLost(f"{self._driver}: {await call.details()}")
+                    if not has_answered(self._secret, nonce, answer):
                         raise DriverLost("the driver does not know the application's secret")
                     registered = await self._handshake(call, blocks_address)
             except TimeoutError as error:

@@ -1,0 +1,252 @@
+"""The driver's server, and executors of all sorts that attach to it over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import grpc.aio
+import pytest
+
+import minimesos
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.backends import server as server_module
+from minimesos.spark.backends.doorkeeper import OPTIONS, has_answered, knock
+from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
+from minimesos.spark.backends.server import ATTACH, ROOT_KEY, ExecutorServer
+from minimesos.spark.conf import SparkConf
+from minimesos.spark.env import Location
+from minimesos.testing.spark_executors import DEADLINE_S, RecordingListener
+
+pytestmark = pytest.mark.integration
+
+SECRET = b"secret"
+PYTHON = ".".join(map(str, __import__("sys").version_info[:2]))
+
+
+class Driver:
+    """A server, its listener, and channels to it."""
+
+    def __init__(self, **settings: str) -> None:
+        conf = SparkConf(loadDefaults=False).setAll(settings.items())
+        self.listener = RecordingListener()
+        self.server = ExecutorServer(SECRET, conf, self.listener)
+        self.server.application_id = "app"
+        self.channels: list[grpc.aio.Channel] = []
+
+    async def start(self) -> None:
+        self.address = await self.server.start()
+
+    def call(self, metadata):
+        channel = grpc.aio.insecure_channel(self.address, OPTIONS)
+        self.channels.append(channel)
+        return channel.stream_stream(ATTACH, None, None)(None, metadata=metadata)
+
+    async def stop(self) -> None:
+        for channel in self.channels:
+            await channel.close()
+        await self.server.stop()
+
+
+@pytest.fixture
+async def driver():
+    driver = Driver()
+    await driver.start()
+    driver.server.expect("7")
+    yield driver
+    await driver.stop()
+
+
+class FakeExecutor:
+    """Does the handshake as an executor does, with what a test changes."""
+
+    def __init__(self, driver, *, secret=SECRET, **register):
+        self.secret = secret
+        self.register = spark_pb2.Register(
+            **{
+                "executor_id": "7",
+                "host": "there",
+                "cores": 2,
+                "version": minimesos.__version__,
+                "python_version": PYTHON,
+                "blocks_address": "there:1",
+                "nonce": new_nonce(),
+                **register,
+            }
+        )
+        self.nonce, metadata = knock(SECRET)
+        self.call = driver.call((*metadata, (ROOT_KEY, b"/blocks")))
+
+    async def attach(self) -> spark_pb2.DriverFrame:
+        """Return the driver's last word of the handshake."""
+        assert has_answered(SECRET, self.nonce, await self.call.initial_metadata())
+        await self.send(spark_pb2.ExecutorFrame(register=self.register))
+        challenge = (await self.read()).challenge
+        nonces = challenge.nonce, self.register.nonce
+        assert is_proven(challenge.proof, SECRET, DRIVER, *nonces)
+        await self.send(spark_pb2.ExecutorFrame(proof=prove(self.secret, EXECUTOR, *nonces)))
+        return await self.read()
+
+    async def send(self, frame) -> None:
+        await self.call.write(frame if isinstance(frame, bytes) else frame.SerializeToString())
+
+    async def read(self) -> spark_pb2.DriverFrame:
+        async with asyncio.timeout(DEADLINE_S):
+            return spark_pb2.DriverFrame.FromString(await self.call.read())
+
+
+async def attached(driver) -> FakeExecutor:
+    executor = FakeExecutor(driver)
+    answer = await executor.attach()
+    assert answer.HasField("registered")
+    await driver.listener.until(lambda: "7" in driver.listener.added)
+    return executor
+
+
+async def test_an_expected_executor_is_registered_with_the_settings():
+    driver = Driver(**{"spark.app.name": "test"})
+    await driver.start()
+    driver.server.expect("7")
+    answer = await FakeExecutor(driver).attach()
+    assert answer.registered.application_id == "app"
+    assert answer.registered.conf == {"spark.app.name": "test"}
+    await driver.listener.until(lambda: driver.listener.added)
+    assert driver.listener.added == {"7": Location("7", "there", "there:1", "/blocks")}
+    await driver.stop()
+
+
+async def test_frames_go_both_ways(driver):
+    executor = await attached(driver)
+    driver.server.send("7", spark_pb2.DriverFrame(stages=[spark_pb2.Stage(stage_key=5)]))
+    assert (await executor.read()).stages[0].stage_key == 5
+    results = spark_pb2.TaskResults(task_ids=[3], payloads=[b"x" * 5_000_000], workers=[1])
+    await executor.send(spark_pb2.ExecutorFrame(results=results))
+    (end,) = await driver.listener.ends(3)
+    assert len(end.payload) == 5_000_000
+
+
+async def test_a_cancel_is_not_merged_with_what_comes_before_or_after(driver):
+    executor = await attached(driver)
+    for task_id, interrupt in ((1, True), (2, False)):
+        cancel = spark_pb2.CancelTasks(task_ids=[task_id], interrupt=interrupt)
+        driver.server.send("7", spark_pb2.DriverFrame(cancel=cancel))
+    cancels = [(await executor.read()).cancel for _ in range(2)]
+    assert [(list(c.task_ids), c.interrupt) for c in cancels] == [([1], True), ([2], False)]
+
+
+async def test_an_executor_that_is_not_expected_is_refused(driver):
+    answer = await FakeExecutor(driver, executor_id="8").attach()
+    assert "'8' is not expected" in answer.refused.message
+    assert driver.listener.added == {}
+
+
+async def test_an_executor_id_attaches_only_once(driver):
+    await attached(driver)
+    answer = await FakeExecutor(driver).attach()
+    assert answer.HasField("refused")
+    assert driver.listener.lost == {}
+
+
+async def test_a_wrong_proof_is_refused(driver):
+    answer = await FakeExecutor(driver, secret=b"another").attach()
+    assert "does not know the application's secret" in answer.refused.message
+    assert driver.listener.added == {}
+    assert driver.listener.failures == []
+
+
+@pytest.mark.parametrize("metadata", [(), (("minimesos-knock-bin", b"x" * 64),)])
+async def test_a_stranger_is_refused_before_anything_is_read(driver, metadata):
+    call = driver.call(metadata)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call.read()
+    assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("field", [{"version": "0.0.1"}, {"python_version": "3.99"}])
+async def test_another_version_is_refused_and_fails_the_application(driver, field):
+    answer = await FakeExecutor(driver, **field).attach()
+    assert next(iter(field.values())) in answer.refused.message
+    assert "install the driver's version" in answer.refused.message
+    assert driver.listener.failures == [answer.refused.message]
+
+
+async def test_another_version_without_the_secret_fails_nothing(driver):
+    await FakeExecutor(driver, version="0.0.1", secret=b"another").attach()
+    assert driver.listener.failures == []
+
+
+async def test_an_executor_that_says_nothing_is_refused_in_time(driver, monkeypatch):
+    monkeypatch.setattr(server_module, "HANDSHAKE_TIMEOUT_S", 0.05)
+    executor = FakeExecutor(driver)
+    assert "no handshake" in (await executor.read()).refused.message
+
+
+async def test_garbage_in_the_handshake_is_refused(driver):
+    executor = FakeExecutor(driver)
+    await executor.send(b"\xff\xff\xff garbage")
+    assert (await executor.read()).HasField("refused")
+
+
+async def test_garbage_after_it_loses_the_executor(driver):
+    executor = await attached(driver)
+    await executor.send(b"\xff\xff\xff garbage")
+    await driver.listener.until(lambda: "7" in driver.listener.lost)
+    assert driver.listener.failures == []
+
+
+async def test_a_lost_connection_loses_the_executor(driver):
+    executor = await attached(driver)
+    executor.call.cancel()
+    await driver.listener.until(lambda: "7" in driver.listener.lost)
+    assert "connection" in driver.listener.lost["7"]
+
+
+async def test_who_knows_why_an_executor_died_is_waited_for(driver, monkeypatch):
+    monkeypatch.setattr(server_module, "REASON_TIMEOUT_S", DEADLINE_S)
+    executor = await attached(driver)
+    executor.call.cancel()
+    driver.server.forget("7", "memory limit exceeded")
+    await driver.listener.until(lambda: "7" in driver.listener.lost)
+    assert driver.listener.lost["7"] == "memory limit exceeded"
+
+
+async def test_an_executor_that_says_goodbye_tells_why(driver):
+    executor = await attached(driver)
+    goodbye = spark_pb2.Goodbye(reason="disk full")
+    await executor.send(spark_pb2.ExecutorFrame(goodbye=goodbye))
+    await executor.call.done_writing()
+    await driver.listener.until(lambda: "7" in driver.listener.lost)
+    assert driver.listener.lost["7"] == "disk full"
+
+
+async def test_a_silent_executor_is_lost():
+    driver = Driver(**{"spark.network.timeout": "50ms"})
+    await driver.start()
+    driver.server.expect("7")
+    await attached(driver)
+    await driver.listener.until(lambda: "7" in driver.listener.lost)
+    assert "silent for 0.05 s" in driver.listener.lost["7"]
+    await driver.stop()
+
+
+async def test_ends_that_we_asked_for_are_no_losses(driver):
+    executor = await attached(driver)
+    driver.server.shut_down_executors()
+    assert (await executor.read()).shutdown
+    await executor.call.done_writing()
+    await driver.server.stop()
+    assert driver.listener.lost == {}
+
+
+async def test_a_taken_port_gives_way_to_the_next():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        driver = Driver(**{"spark.driver.port": str(port)})
+        await driver.start()
+        assert driver.address != f"127.0.0.1:{port}"
+        await driver.stop()
+        driver = Driver(**{"spark.driver.port": str(port), "spark.port.maxRetries": "0"})
+        with pytest.raises(minimesos.errors.MinimesosError, match=f"no port from {port}"):
+            await driver.start()
