@@ -20,6 +20,7 @@ from minimesos.master.context import FAILOVER, HEARTBEAT, Context
 from minimesos.master.offers import Offers
 from minimesos.master.state import Framework
 from minimesos.master.tasks import Tasks
+from minimesos.master.validation import minimum_offers
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import cluster_pb2
 from minimesos.units import format_duration
@@ -107,6 +108,7 @@ class Frameworks:
             framework.suppressed_roles,
             framework.capabilities,
             self._context.now,
+            min_allocatable=minimum_offers(info),
         )
         _log.info(
             "adding framework",
@@ -250,6 +252,7 @@ class Frameworks:
             framework.suppressed_roles,
             framework.capabilities,
             self._context.now,
+            min_allocatable=minimum_offers(info),
         )
         if changed:
             _log.info("updated framework", framework=framework.id, name=framework.name)

@@ -165,13 +165,8 @@ class Master:
         """Set the allocation timer."""
         self._context.begin(now)
         self.started_at = now
-        _log.info(
-            "master started",
-            id=self.info.id,
-            hostname=self.info.hostname,
-            pid=self.info.pid,
-            allocator=self.flags.allocator,
-        )
+        info = self.info
+        _log.info(f"Master {info.id} ({info.hostname}) started on {info.address.ip}:{info.port}")
         self._offers.allocate_periodically()
         return self._context.take()
 

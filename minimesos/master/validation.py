@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from minimesos.allocator.allocator import Alternatives
+from minimesos.errors import InvalidValue
 from minimesos.ids import id_problem, role_problem
 from minimesos.master.state import Capability, roles_of
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
+from minimesos.values import thousandths
 
 Call = scheduler_pb2.Call
 
@@ -63,6 +66,10 @@ def framework_problem(
             return problem
     if not 0 <= info.failover_timeout < FAILOVER_TIMEOUT_MAX_S:
         return f"The framework failover_timeout ({info.failover_timeout:g}) is invalid"
+    try:
+        minimum_offers(info)
+    except InvalidValue as error:
+        return f"Invalid 'offer_filters': {error}"
     roles = set(roles_of(info))
     unknown = sorted(set(suppressed_roles) - roles)
     if unknown:
@@ -95,6 +102,21 @@ def _roles_problem(info: mesos_pb2.FrameworkInfo) -> str | None:
         if problem:
             return f"'FrameworkInfo.roles' contains invalid role: {problem}"
     return None
+
+
+def minimum_offers(info: mesos_pb2.FrameworkInfo) -> dict[str, Alternatives]:
+    """Return what an offer must hold at the least, by role, where the framework says so.
+
+    Raises InvalidValue for amounts that are no amounts.
+    """
+    minimums: dict[str, Alternatives] = {}
+    for role, offer_filters in info.offer_filters.items():
+        if offer_filters.HasField("min_allocatable_resources"):
+            minimums[role] = tuple(
+                {name: thousandths(scalar.value) for name, scalar in least.quantities.items()}
+                for least in offer_filters.min_allocatable_resources.quantities
+            )
+    return minimums
 
 
 def policy_problem(

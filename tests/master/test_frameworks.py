@@ -271,3 +271,24 @@ def test_malformed_calls_are_dropped(world):
     for call in (no_payload, no_type, differing, short_uuid, Call(type=Call.KILL)):
         assert not world.give(Received("scheduler/other", call))
         assert not world.give(Received(framework.peer, call))
+
+
+def test_a_framework_may_ask_for_larger_offers_than_others_get(world):
+    scalar = mesos_pb2.Value.Scalar
+    filters = mesos_pb2.OfferFilters(
+        min_allocatable_resources=mesos_pb2.OfferFilters.MinAllocatableResources(
+            quantities=[
+                mesos_pb2.OfferFilters.ResourceQuantities(quantities={"cpus": scalar(value=3)})
+            ]
+        )
+    )
+    framework = world.framework("f1", "dev", offer_filters={"dev": filters})
+    world.agent("small", "cpus:2;mem:1024")
+    large = world.agent("large", "cpus:4;mem:1024")
+    world.advance(3)
+    framework.poll()
+    assert [offer.agent_id.value for offer in framework.offers.values()] == [large]
+
+    filters.min_allocatable_resources.quantities[0].quantities["cpus"].value = float("nan")
+    refused = world.framework("f2", "dev", offer_filters={"dev": filters})
+    assert refused.errors()[0].startswith("Invalid 'offer_filters': ")
