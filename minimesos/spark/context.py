@@ -281,6 +281,10 @@ class SparkContext:
             rdd, function, wanted, dict(self._properties), callsite.short_form()
         )
 
+    def cancelJobGroup(self, groupId: str) -> None:
+        """Cancel the running and waiting jobs of a group."""
+        self._running().cancel_group(groupId)
+
     def cancelAllJobs(self) -> None:
         """Cancel all running and waiting jobs."""
         self._running().cancel_all()

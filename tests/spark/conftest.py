@@ -51,6 +51,7 @@ class InProcessRunner:
         """Call sites of all jobs so far."""
         self.tasks: list[tuple[str, int]] = []
         """(kind, partition) of all tasks so far."""
+        self.stopped = False
         self.cleaned: list[tuple[str, int]] = []
         self._outputs: dict[int, tuple[bytes, list[array[int]]]] = {}
 
@@ -83,11 +84,8 @@ class InProcessRunner:
         self.cleaned += [("shuffle", i) for i in shuffle_ids]
         self.cleaned += [("broadcast", i) for i in broadcast_ids]
 
-    def cancel_all(self) -> None:
-        pass
-
     def stop(self) -> None:
-        pass
+        self.stopped = True
 
     def _materialize_inputs(self, rdd: Lineage[Any]) -> None:
         for step in rdd.narrow_lineage():

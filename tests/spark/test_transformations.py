@@ -152,7 +152,7 @@ def test_zip_needs_equal_partitions_and_lengths(sc: SparkContext) -> None:
 
 
 def test_coalesce_joins_neighbours_and_never_adds_partitions(sc: SparkContext) -> None:
-    rdd = sc.parallelize(range(5), 5)
+    rdd = sc.parallelize(list(range(5)), 5)
     assert rdd.coalesce(3).glom().collect() == [[0], [1, 2], [3, 4]]
     assert rdd.coalesce(9).getNumPartitions() == 5
     with pytest.raises(ValueError, match="Number of partitions must be positive"):

@@ -1,0 +1,132 @@
+"""Text files: which files a path means, how they are cut, and that each line is read once."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import random
+from pathlib import Path
+
+import pytest
+
+from minimesos.spark.errors import SparkException
+from minimesos.spark.io import text
+from minimesos.spark.io.text import (
+    FileSplit,
+    list_files,
+    read_lines,
+    read_raw_lines,
+    text_splits,
+    whole_file_splits,
+)
+
+
+def sizes(path: Path, min_partitions: int) -> list[int]:
+    return [split.length for split in text_splits(str(path), min_partitions)]
+
+
+def lines_of(path: Path, min_partitions: int) -> list[str]:
+    return [line for split in text_splits(str(path), min_partitions) for line in read_lines(split)]
+
+
+def test_files_are_cut_evenly_and_the_last_split_may_be_a_tenth_longer(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"x" * 100)
+    assert sizes(path, 2) == [50, 50]
+    assert sizes(path, 3) == [33, 33, 34]
+    assert sizes(path, 7) == [14] * 7 + [2]
+    assert sizes(path, 1) == [100]
+
+
+def test_no_split_is_longer_than_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "_SPLIT_BYTES_MAX", 30)
+    path = tmp_path / "data"
+    path.write_bytes(b"x" * 100)
+    assert sizes(path, 1) == [30, 30, 30, 10]
+
+
+def test_empty_files_give_no_partition(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "full").write_text("a\n")
+    assert sizes(tmp_path, 2) == [1, 1]
+    assert text_splits(str(tmp_path / "empty"), 2) == []
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 7, 64 * 1024])
+@pytest.mark.parametrize("seed", range(20))
+def test_however_a_file_is_cut_each_line_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, block_bytes: int
+) -> None:
+    chosen = random.Random(seed)
+    breaks = chosen.choice([["\n"], ["\r\n"], ["\r"], ["\n", "\r\n", "\r"]])
+    words = ["", "", "a", "bc", "déf", "\u2028x\x0b", "long" * 5]
+    content = "".join(chosen.choice(words) + chosen.choice(breaks) for _ in range(12))
+    content += chosen.choice(["", "end"])
+    path = tmp_path / "data"
+    path.write_bytes(content.encode())
+    expected = [line.decode() for line in content.encode().splitlines()]
+    monkeypatch.setattr(text, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(text, "_PROBE_BYTES", block_bytes)
+    for min_partitions in (1, 2, 3, 5, len(content) + 1):
+        assert lines_of(path, min_partitions) == expected
+        splits = text_splits(str(path), min_partitions)
+        raw = [line.decode() for split in splits for line in read_raw_lines(split)]
+        assert raw == expected
+
+
+def test_a_line_belongs_to_the_split_it_starts_in(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_text("aa\nbb\ncc\n")
+    # The second split starts just where a line does: that line is still the first split's.
+    assert list(read_lines(FileSplit(str(path), 0, 3))) == ["aa", "bb"]
+    assert list(read_lines(FileSplit(str(path), 3, 6))) == ["cc"]
+
+
+def test_a_byte_order_mark_and_undecodable_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"\xef\xbb\xbfa\nb\xffc\n\xe2\nd")
+    assert lines_of(path, 1) == ["a", "b\ufffdc", "\ufffd", "d"]
+
+
+def test_compressed_files_are_one_partition_each(tmp_path: Path) -> None:
+    content = "".join(f"line {i}\n" for i in range(1000))
+    (tmp_path / "a.gz").write_bytes(gzip.compress(content.encode()))
+    (tmp_path / "b.bz2").write_bytes(bz2.compress(content.encode()))
+    assert len(text_splits(str(tmp_path), 10)) == 2
+    assert lines_of(tmp_path, 10) == content.splitlines() * 2
+
+
+def test_paths_may_be_files_directories_patterns_and_uris(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt", "c.csv", "_hidden", ".hidden"):
+        (tmp_path / name).write_text(name)
+
+    def names(paths: str) -> list[str]:
+        return [Path(path).name for path, _ in list_files(paths)]
+
+    assert names(str(tmp_path)) == ["a.txt", "b.txt", "c.csv"]
+    assert names(f"{tmp_path}/*.txt") == ["a.txt", "b.txt"]
+    assert names(f"{tmp_path}/[bc].*") == ["b.txt", "c.csv"]
+    assert names(f"{tmp_path}/{{c,a}}.{{txt,csv}}") == ["a.txt", "c.csv"]
+    assert names(f"{tmp_path}/c.csv,{tmp_path}/a.txt") == ["c.csv", "a.txt"]
+    assert names((tmp_path / "a.txt").as_uri()) == ["a.txt"]
+    assert names(f"file:{tmp_path}/a.txt") == ["a.txt"]
+    assert names(str(tmp_path / "_hidden")) == ["_hidden"]
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sub" / "subsub").mkdir(parents=True)
+    with pytest.raises(SparkException, match=f"Input path does not exist: file:{tmp_path}/none"):
+        list_files(f"{tmp_path}/none")
+    with pytest.raises(SparkException, match="matches 0 files"):
+        list_files(f"{tmp_path}/*.none")
+    with pytest.raises(SparkException, match="Not a file"):
+        list_files(str(tmp_path / "sub"))
+    with pytest.raises(SparkException, match='No FileSystem for scheme "hdfs"'):
+        list_files("hdfs://host/path")
+
+
+def test_whole_files_are_packed_up_to_an_even_share(tmp_path: Path) -> None:
+    for name, size in (("a", 10), ("b", 30), ("c", 5), ("d", 35)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    packs = whole_file_splits(str(tmp_path), 2)
+    assert [[Path(path).name for path in pack] for pack in packs] == [["a", "b"], ["c", "d"]]

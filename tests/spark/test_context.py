@@ -1,0 +1,149 @@
+"""The context's life: one at a time, what it needs, what it leaves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minimesos.spark import SparkConf, SparkContext, SparkFiles, TaskContext
+
+
+def test_a_second_context_is_refused_with_where_the_first_was_made(sc: SparkContext) -> None:
+    with pytest.raises(
+        ValueError,
+        match=r"Cannot run multiple SparkContexts at once; existing SparkContext\(app=test, "
+        r"master=local\[4\]\) created by .* at .*conftest\.py:\d+",
+    ):
+        SparkContext("local", "second")
+    assert SparkContext.getOrCreate() is sc
+
+
+def test_master_and_name_are_needed(start_context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
+    with pytest.raises(RuntimeError, match="MASTER_URL_NOT_SET"):
+        SparkContext(conf=SparkConf(loadDefaults=False))
+    with pytest.raises(RuntimeError, match="APPLICATION_NAME_NOT_SET"):
+        SparkContext("local", conf=SparkConf(loadDefaults=False))
+    with start_context() as sc:  # the failures have left nothing active
+        assert sc.parallelize([1]).count() == 1
+
+
+def test_arguments_win_over_the_configuration_which_is_not_changed(start_context: Any) -> None:
+    conf = SparkConf(loadDefaults=False).setMaster("local[2]").setAppName("conf")
+    with SparkContext("local[3]", "argument", environment={"FLAG": 1}, conf=conf) as sc:
+        assert (sc.master, sc.appName) == ("local[3]", "argument")
+        assert sc.getConf().get("spark.executorEnv.FLAG") == "1"
+        assert sc.getConf().get("spark.app.id") == sc.applicationId
+        assert repr(sc) == "<SparkContext master=local[3] appName=argument>"
+    assert conf.get("spark.master") == "local[2]"
+    assert not conf.contains("spark.executorEnv.FLAG")
+
+
+def test_stopping_twice_or_in_a_with_block_is_fine_and_leaves_nothing(start_context: Any) -> None:
+    path_before = list(sys.path)
+    with pytest.raises(KeyError), start_context() as sc:
+        directory = sc._local_dir
+        runner = sc._runner
+        assert os.path.isdir(directory)
+        raise KeyError
+    sc.stop()
+    assert runner.stopped
+    assert not os.path.exists(directory)
+    assert sys.path == path_before
+    with pytest.raises(ValueError, match="stopped SparkContext"):
+        sc.parallelize([1])
+    with start_context() as again:
+        assert again.parallelize([1]).count() == 1
+
+
+def test_parallelism_comes_from_the_setting_or_the_cores(start_context: Any) -> None:
+    with start_context(cores=3) as sc:
+        assert (sc.defaultParallelism, sc.defaultMinPartitions) == (3, 2)
+        assert sc.parallelize([1]).getNumPartitions() == 3
+    with start_context(cores=3, settings={"spark.default.parallelism": "1"}) as sc:
+        assert (sc.defaultParallelism, sc.defaultMinPartitions) == (1, 1)
+
+
+def test_parallelize_needs_a_positive_number_of_slices(sc: SparkContext) -> None:
+    with pytest.raises(ValueError, match="Positive number"):
+        sc.parallelize([1], 0)
+
+
+def test_properties_of_the_thread_reach_its_tasks(sc: SparkContext) -> None:
+    sc.setJobGroup("nightly", "counts")
+    sc.setLocalProperty("colour", "red")
+
+    def seen(_: int) -> list[str | None]:
+        task = TaskContext.get()
+        assert task is not None
+        return [task.getLocalProperty(key) for key in ("spark.jobGroup.id", "colour", "none")]
+
+    assert sc.parallelize([1]).map(seen).collect() == [["nightly", "red", None]]
+    sc.setLocalProperty("colour", None)
+    assert sc.getLocalProperty("colour") is None
+    assert sc.parallelize([1]).map(seen).collect() == [["nightly", None, None]]
+
+
+def test_a_task_knows_its_partition_and_the_driver_has_no_task(sc: SparkContext) -> None:
+    assert TaskContext.get() is None
+
+    def partition(_: int) -> int:
+        task = TaskContext.get()
+        assert task is not None
+        assert task.attemptNumber() == 0
+        return task.partitionId()
+
+    assert sc.parallelize(range(3), 3).map(partition).collect() == [0, 1, 2]
+    assert TaskContext.get() is None
+
+
+def test_a_context_in_a_task_is_refused(sc: SparkContext) -> None:
+    with pytest.raises(RuntimeError, match="CONTEXT_ONLY_VALID_ON_DRIVER"):
+        sc.parallelize([1]).foreach(lambda x: SparkContext("local", "inner"))
+
+
+def test_log_levels_are_checked(sc: SparkContext) -> None:
+    logger = logging.getLogger("minimesos")
+    before = logger.level
+    try:
+        sc.setLogLevel("error")
+        assert logger.level == logging.ERROR
+    finally:
+        logger.setLevel(before)
+    with pytest.raises(ValueError, match="did not match one of"):
+        sc.setLogLevel("LOUD")
+
+
+def test_files_are_found_on_the_driver_and_in_tasks(sc: SparkContext, tmp_path: Path) -> None:
+    source = tmp_path / "hello.txt"
+    source.write_text("hello")
+    sc.addFile(str(source))
+    assert sc.listFiles == ["hello.txt"]
+    assert Path(SparkFiles.get("hello.txt")).read_text() == "hello"
+    read = sc.parallelize([1]).map(lambda _: Path(SparkFiles.get("hello.txt")).read_text())
+    assert read.collect() == ["hello"]
+    source.write_text("changed")
+    sc.addFile(str(source))
+    assert read.collect() == ["hello"]
+    with pytest.raises(Exception, match="recursive is not turned on"):
+        sc.addFile(str(tmp_path))
+    sc.addFile(str(tmp_path), recursive=True)
+    assert Path(SparkFiles.get(f"{tmp_path.name}/hello.txt")).read_text() == "changed"
+
+
+def test_modules_can_be_shipped(sc: SparkContext, tmp_path: Path) -> None:
+    module = tmp_path / "shipped_for_this_test.py"
+    module.write_text("ANSWER = 42\n")
+    sc.addPyFile(str(module))
+
+    def answer(_: int) -> int:
+        import shipped_for_this_test
+
+        return int(shipped_for_this_test.ANSWER)
+
+    assert sc.parallelize([1]).map(answer).collect() == [42]
