@@ -61,7 +61,9 @@ class CoGroupedRDD(RDD[tuple[K, Groups]]):
 
     def __init__(self, parents: list[RDD[Any]], partitioner: Partitioner) -> None:
         context = parents[0].context
-        tagged = [ElementwiseRDD(parent, partial(_tag, i)) for i, parent in enumerate(parents)]
+        tagged: list[RDD[Any]] = [
+            ElementwiseRDD(parent, partial(_tag, i)) for i, parent in enumerate(parents)
+        ]
         moved = [
             pairs
             for pairs, parent in zip(tagged, parents, strict=True)

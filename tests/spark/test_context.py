@@ -44,21 +44,30 @@ def test_arguments_win_over_the_configuration_which_is_not_changed(start_context
     assert not conf.contains("spark.executorEnv.FLAG")
 
 
-def test_stopping_twice_or_in_a_with_block_is_fine_and_leaves_nothing(start_context: Any) -> None:
+def test_stopping_twice_is_fine_and_leaves_nothing(start_context: Any) -> None:
     path_before = list(sys.path)
-    with pytest.raises(KeyError), start_context() as sc:
-        directory = sc._local_dir
-        runner = sc._runner
-        assert os.path.isdir(directory)
-        raise KeyError
+    sc = start_context()
+    directory, runner = sc._local_dir, sc._runner
+    assert os.path.isdir(directory)
+    sc.stop()
     sc.stop()
     assert runner.stopped
     assert not os.path.exists(directory)
     assert sys.path == path_before
     with pytest.raises(ValueError, match="stopped SparkContext"):
         sc.parallelize([1])
-    with start_context() as again:
-        assert again.parallelize([1]).count() == 1
+    assert start_context().parallelize([1]).count() == 1
+
+
+def test_a_with_block_stops_also_upon_an_exception(start_context: Any) -> None:
+    def fail(sc: SparkContext) -> None:
+        with sc:
+            raise KeyError
+
+    sc = start_context()
+    with pytest.raises(KeyError):
+        fail(sc)
+    assert SparkContext._active_spark_context is None
 
 
 def test_parallelism_comes_from_the_setting_or_the_cores(start_context: Any) -> None:

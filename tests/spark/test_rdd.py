@@ -32,7 +32,7 @@ def test_sorting_is_stable_and_a_descending_one_keeps_equal_keys_in_order(
 
 
 def test_a_key_function_orders_over_partitions_too(sc: SparkContext) -> None:
-    words = "Zed apple Mango berry cherry Yak dog Egg fig Goat".split()
+    words = ["Zed", "apple", "Mango", "berry", "cherry", "Yak", "dog", "Egg", "fig", "Goat"]
     pairs = sc.parallelize([(word, len(word)) for word in words], 3)
     result = pairs.sortByKey(True, 3, keyfunc=str.lower).keys().collect()
     assert result == sorted(words, key=str.lower)

@@ -119,8 +119,8 @@ def test_union_puts_partitions_side_by_side(sc: SparkContext) -> None:
     a, b = sc.parallelize([1, 2], 2), sc.parallelize([3], 1)
     assert (a + b + sc.emptyRDD() + a).glom().collect() == [[1], [2], [3], [1], [2]]
     assert sc.union([a]) is a
-    with pytest.raises(TypeError, match="cannot add list"):
-        a + [1]  # type: ignore[operator]
+    with pytest.raises(TypeError, match="cannot add int"):
+        a + 1  # type: ignore[operator]
 
 
 def test_union_of_equally_partitioned_rdds_keeps_the_partitioning(sc: SparkContext) -> None:

@@ -44,7 +44,7 @@ def test_codecs_round_trip(sc: SparkContext, tmp_path: Path, codec: str, suffix:
 def test_an_unknown_codec_or_an_existing_directory_is_refused_before_the_job(
     sc: SparkContext, runner: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(SparkException, match="Class no.such.Codec not found"):
+    with pytest.raises(SparkException, match=r"Class no\.such\.Codec not found"):
         sc.parallelize([1]).saveAsTextFile(str(tmp_path / "out"), "no.such.Codec")
     with pytest.raises(SparkException, match=f"Output directory file:{tmp_path} already exists"):
         sc.parallelize([1]).saveAsTextFile(str(tmp_path))
