@@ -13,17 +13,17 @@ def main(arguments: Sequence[str]) -> int:
     """Run the executor named by the first argument; returns the exit code."""
     match arguments[:1]:
         case ["command"]:
-            from minimesos_executor import command
+            from minimesos_executor.command import main as run_command
 
-            return command.main(arguments[1:])
+            return run_command(arguments[1:])
         case ["spark"]:
-            from minimesos_executor import spark
+            from minimesos_executor.spark import main as run_spark
 
-            return spark.main(arguments[1:])
+            return run_spark(arguments[1:])
         case ["local"]:
-            from minimesos_executor import local
+            from minimesos_executor.local import main as run_local
 
-            return local.main(arguments[1:])
+            return run_local(arguments[1:])
     print("usage: python -P -m minimesos_executor command|spark|local ...", file=sys.stderr)
     return 2
 

@@ -27,11 +27,14 @@ from minimesos.runtime.frame_socket import Reactor
 from minimesos_executor import environment
 
 PRELOADED = (
-    "minimesos.spark.scheduler.task",
-    "minimesos.spark.shuffle.reader",
-    "minimesos.spark.shuffle.writer",
     "cloudpickle",
     "faulthandler",
+    "minimesos.spark.accumulators",
+    "minimesos.spark.broadcast",
+    "minimesos.spark.io.save",
+    "minimesos.spark.io.text",
+    "minimesos.spark.scheduler.task",
+    "minimesos.spark.shuffled",
     "minimesos_executor.runner",
 )
 """Modules that tasks use; imported once, here."""

@@ -24,7 +24,7 @@ from minimesos.spark.env import Location
 
 HOST = "localhost"
 STOP_TIMEOUT_S = 2.0
-EARLY_DEATHS_MAX = 3  # executors in a row that die before they register
+FRUITLESS_MAX = 3  # executors in a row that die before a task has ended
 
 _log = get_logger(__name__)
 
@@ -39,7 +39,7 @@ class LocalBackend:
         self._listener: BackendListener | None = None
         self._executor: _Executor | None = None
         self._started = 0
-        self._early_deaths = 0
+        self._fruitless = 0
         self._application_id = f"local-{int(time.time() * 1000)}"
 
     @property
@@ -84,11 +84,11 @@ class LocalBackend:
         if self._listener is None or executor is not self._executor:
             return
         if frame.HasField("register"):
-            self._early_deaths = 0
             executor.registered = True
             location = Location(executor.executor_id, HOST, "", executor.root)
             self._listener.executor_added(executor.executor_id, HOST, self._cores, location)
         elif frame.HasField("results"):
+            self._fruitless = 0
             self._listener.results(executor.executor_id, frame.results)
         elif frame.HasField("goodbye"):
             executor.reason = frame.goodbye.reason
@@ -101,10 +101,9 @@ class LocalBackend:
         self._executor = None
         if executor.registered:
             self._listener.executor_lost(executor.executor_id, reason)
-        else:
-            self._early_deaths += 1
-        if self._early_deaths >= EARLY_DEATHS_MAX:
-            self._listener.backend_failed(f"the local executor cannot be started: it {reason}")
+        self._fruitless += 1
+        if self._fruitless >= FRUITLESS_MAX:
+            self._listener.backend_failed(f"no executor lives long enough to end a task: {reason}")
         else:
             self._start_executor()
 

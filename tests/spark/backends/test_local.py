@@ -63,9 +63,19 @@ async def test_an_executor_that_cannot_start_fails_the_backend(backend, monkeypa
     listener = RecordingListener()
     await backend.start(listener)
     await listener.until(lambda: listener.failures)
-    assert "cannot be started" in listener.failures[0]
+    assert "no executor lives long enough" in listener.failures[0]
     assert "exited with code 1" in listener.failures[0]
     assert listener.lost == {}
+
+
+async def test_executors_that_register_and_die_again_and_again_fail_the_backend(backend):
+    listener = await started(backend)
+    for executor_id in ("0", "1", "2"):
+        await listener.until(lambda: executor_id in listener.added)  # noqa: B023
+        backend.send(executor_id, job(1, lambda i, _: os.kill(control_pid(i, _), 9), [0]))
+        await listener.until(lambda: executor_id in listener.lost)  # noqa: B023
+    assert "no executor lives long enough" in listener.failures[0]
+    assert listener.added.keys() == {"0", "1", "2"}
 
 
 async def test_the_interrupt_of_a_terminal_does_not_reach_the_executor(backend):
