@@ -6,19 +6,22 @@ to `Master`, snapshots come from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
 import grpc
 
 import minimesos
+from minimesos.actor import Effect
 from minimesos.flags import flags_at_startup, to_json
 from minimesos.ids import RandomIds
 from minimesos.log import get_logger
 from minimesos.master import snapshot
 from minimesos.master.flags import MasterFlags
 from minimesos.master.master import Master, master_info
+from minimesos.master.operator import Operator, OperatorRefusal
 from minimesos.proto.mesos.v1 import master_pb2
 from minimesos.runtime.frames import AGENT, SCHEDULER
 from minimesos.runtime.rpc import OperatorError
@@ -37,6 +40,11 @@ if TYPE_CHECKING:
 
 Pages = Callable[[], "Mapping[str, Handler]"]
 """Returns the routes of a console; called with the first HTTP request, so it may import late."""
+
+_STATUS_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+}
 
 _log = get_logger(__name__)
 
@@ -106,19 +114,18 @@ class MasterServer:
         return await Router("master", routes).runner()
 
     async def _operate(self, call: master_pb2.Call) -> master_pb2.Response:
-        response = master_pb2.Response()
-        match call.type:
-            case master_pb2.Call.GET_HEALTH:
-                response.type = master_pb2.Response.GET_HEALTH
-                response.get_health.healthy = True
-            case master_pb2.Call.GET_VERSION:
-                response.type = master_pb2.Response.GET_VERSION
-                response.get_version.version_info.version = minimesos.__version__
-            case master_pb2.Call.GET_FLAGS:
-                response.type = master_pb2.Response.GET_FLAGS
-                for name, value in to_json(self._flags).items():
-                    response.get_flags.flags.add(name=name, value=value)
-            case _:
-                name = master_pb2.Call.Type.Name(call.type)
-                raise OperatorError(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported")
-        return response
+        """Let the core answer between two stimuli."""
+        answered: asyncio.Future[master_pb2.Response] = asyncio.get_running_loop().create_future()
+
+        def answer(now: float) -> Sequence[Effect]:
+            try:
+                response, effects = Operator(self.core).operate(call, now)
+            except OperatorRefusal as refusal:
+                code = _STATUS_CODES[refusal.status]
+                answered.set_exception(OperatorError(code, str(refusal)))
+                return ()
+            answered.set_result(response or master_pb2.Response())
+            return effects
+
+        self._peers.host.post(answer)
+        return await answered
