@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -40,13 +41,17 @@ class Broadcast(Generic[T]):
         self._location: Location | None = location
         self._value: T | None = value
         self._forget: Callable[[], None] | None = forget
+        path = os.path.join(location.root, file_name(broadcast_id))
         try:
             data = closure.dumps(value)
         except pickle.PicklingError as error:
             raise pickle.PicklingError(f"Could not serialize broadcast: {error}") from error
         os.makedirs(location.root, exist_ok=True)
-        with open(os.path.join(location.root, file_name(broadcast_id)), "wb") as file:
+        with open(path, "wb") as file:
             file.write(data)
+        # Also when the program drops its last reference: closures that use it hold one.
+        self._discard = weakref.finalize(self, _discard, path, forget)
+        self._discard.atexit = False
 
     @property
     def id(self) -> int:
@@ -69,12 +74,8 @@ class Broadcast(Generic[T]):
 
     def destroy(self, blocking: bool = False) -> None:
         """Drop the value everywhere; jobs that use it from now on fail."""
-        self._on_driver("destroyed")()
-        if self._location is not None:
-            try:
-                os.unlink(os.path.join(self._location.root, file_name(self._id)))
-            except FileNotFoundError:
-                pass
+        self._on_driver("destroyed")
+        self._discard()
         self._location = None
         self._value = None
 
@@ -107,6 +108,14 @@ class Broadcast(Generic[T]):
 
     def __repr__(self) -> str:
         return f"Broadcast({self._id})"
+
+
+def _discard(path: str, forget: Callable[[], None]) -> None:
+    forget()
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
 
 
 def _in_worker(broadcast_id: int, location: Location) -> Broadcast[Any]:

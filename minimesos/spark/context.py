@@ -220,9 +220,7 @@ class SparkContext:
         runner = self._running()
         broadcast_id = next(self._next_broadcast_id)
         forget = partial(runner.clean_up, broadcast_ids=[broadcast_id])
-        made = Broadcast(broadcast_id, value, runner.driver_location, forget)
-        weakref.finalize(made, forget).atexit = False
-        return made
+        return Broadcast(broadcast_id, value, runner.driver_location, forget)
 
     def accumulator(
         self, value: T, accum_param: AccumulatorParam[T] | None = None

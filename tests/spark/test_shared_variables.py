@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from minimesos.spark import AccumulatorParam, SparkContext
+from minimesos.spark import RDD, AccumulatorParam, SparkContext
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.env import Location, WorkerEnv
 from minimesos.spark.taskcontext import TaskContext
@@ -44,6 +45,18 @@ def test_a_destroyed_broadcast_fails_jobs_and_leaves_no_file(sc: SparkContext, r
         use.collect()
     with pytest.raises(RuntimeError, match="was destroyed"):
         _ = value.value
+
+
+def test_a_broadcast_that_nobody_refers_to_is_gone(sc: SparkContext, runner: Any) -> None:
+    def adding(value: Broadcast[list[int]]) -> RDD[int]:
+        return sc.parallelize([1]).map(lambda x: x + value.value[0])
+
+    use = adding(sc.broadcast([1]))
+    assert use.collect() == [2]
+    del use
+    gc.collect()
+    assert runner.cleaned == [("broadcast", 0)]
+    assert os.listdir(runner.driver_location.root) == []
 
 
 def test_tasks_can_only_read_a_broadcast(sc: SparkContext) -> None:
