@@ -40,7 +40,7 @@ def dumps_stage(rdd: Lineage[Any], action: Any) -> bytes:
     `action` is what a task does with a partition: a result function or a shuffle dependency. Raises
     pickle.PicklingError that names the object and what holds it.
     """
-    _travelling.rdd_ids = frozenset(step.id for step in rdd.narrow_lineage())
+    _travelling.rdd_ids = frozenset(step.rdd_id for step in rdd.narrow_lineage())
     try:
         return dumps(_StageClosure((rdd, action)))
     finally:
@@ -69,7 +69,7 @@ def dumps(value: Any) -> bytes:
 
 def refuse_stray(rdd: Lineage[Any]) -> None:
     """Raise unless `rdd` belongs to the lineage being pickled. Called by RDDs' reducers."""
-    if rdd.id not in _travelling.rdd_ids:
+    if rdd.rdd_id not in _travelling.rdd_ids:
         raise PySparkRuntimeError(
             "It appears that you are attempting to broadcast an RDD or reference an RDD from an "
             "action or transformation. RDD transformations and actions can only be invoked by the "
@@ -152,7 +152,7 @@ def _global_names(code: CodeType) -> Iterator[str]:
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
-    if getattr(value, "_id", None) in _travelling.rdd_ids and hasattr(value, "closure_parts"):
+    if getattr(value, "rdd_id", None) in _travelling.rdd_ids and hasattr(value, "closure_parts"):
         yield from value.closure_parts()
         return
     if getattr(type(value), "__reduce__", None) is not object.__reduce__:

@@ -53,7 +53,7 @@ class Lineage(Generic[T]):
     ) -> None:
         """Make an RDD; `num_partitions` None means that `_count_partitions` finds it when asked."""
         self._context = context
-        self._id = context.next_rdd_id()
+        self.rdd_id = context.next_rdd_id()
         self._call_site = callsite.short_form()
         self.dependencies = dependencies
         self._num_partitions = num_partitions
@@ -113,13 +113,13 @@ class Lineage(Generic[T]):
 
     def narrow_lineage(self) -> list[Lineage[Any]]:
         """Return this RDD and all that are computed in the same task, each once."""
-        seen: dict[int, Lineage[Any]] = {self.id: self}
+        seen: dict[int, Lineage[Any]] = {self.rdd_id: self}
         steps: list[Lineage[Any]] = [self]
         while steps:
             for dependency in steps.pop().dependencies:
                 parent = dependency.rdd if isinstance(dependency, NarrowDependency) else None
-                if parent is not None and parent.id not in seen:
-                    seen[parent.id] = parent
+                if parent is not None and parent.rdd_id not in seen:
+                    seen[parent.rdd_id] = parent
                     steps.append(parent)
         return list(seen.values())
 
@@ -149,10 +149,9 @@ class Lineage(Generic[T]):
 
     # Identity, names and persistence.
 
-    @property
     def id(self) -> int:
-        """Number of this RDD, unique within its context."""
-        return self._id
+        """Return the number of this RDD, unique within its context."""
+        return self.rdd_id
 
     @property
     def context(self) -> SparkContext:
@@ -211,7 +210,7 @@ class Lineage(Generic[T]):
                 "Cannot change storage level of an RDD after it was already assigned a level"
             )
         if not self.is_cached:
-            self.context.forget_after(self._rdd, rdd_ids=[self.id])
+            self.context.forget_after(self._rdd, rdd_ids=[self.rdd_id])
         self._storage_level = storageLevel
         self.is_cached = storageLevel.useMemory or storageLevel.useDisk
         return self._rdd
@@ -221,7 +220,7 @@ class Lineage(Generic[T]):
         if self.is_cached:
             self._storage_level = StorageLevel.NONE
             self.is_cached = False
-            self.context.forget_rdd(self.id)
+            self.context.forget_rdd(self.rdd_id)
         return self._rdd
 
     def getStorageLevel(self) -> StorageLevel:
@@ -236,7 +235,7 @@ class Lineage(Generic[T]):
         return f"{self._name or ''} {self._label()}".lstrip()
 
     def _label(self) -> str:
-        return f"{type(self).__name__}[{self.id}] at {self._call_site}"
+        return f"{type(self).__name__}[{self.rdd_id}] at {self._call_site}"
 
 
 def _arrive(kind: type[Lineage[Any]], state: dict[str, Any]) -> Lineage[Any]:

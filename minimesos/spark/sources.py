@@ -37,10 +37,10 @@ class ParallelCollectionRDD(RDD[T]):
         super().__init__(context, [], len(slices))
 
     def compute(self, index: int, task: TaskContext) -> Iterator[T]:
-        return iter(pickle.loads(task.payload[self.id, index]))
+        return iter(pickle.loads(task.payload[self.rdd_id, index]))
 
     def _add_payload(self, index: int, found: dict[tuple[int, int], Any]) -> None:
-        found[self.id, index] = self._slices[index]
+        found[self.rdd_id, index] = self._slices[index]
 
     def _travelling_state(self) -> dict[str, Any]:
         state = super()._travelling_state()
@@ -88,14 +88,14 @@ class FilesRDD(RDD[T]):
         self.setName(path)
 
     def compute(self, index: int, task: TaskContext) -> Iterator[T]:
-        return self._read(task.payload[self.id, index])
+        return self._read(task.payload[self.rdd_id, index])
 
     def _count_partitions(self) -> int:
         self._splits = self._list_splits()
         return len(self._splits)
 
     def _add_payload(self, index: int, found: dict[tuple[int, int], Any]) -> None:
-        found[self.id, index] = self._splits[index]
+        found[self.rdd_id, index] = self._splits[index]
 
     def _travelling_state(self) -> dict[str, Any]:
         state = super()._travelling_state()

@@ -147,7 +147,7 @@ class BlockStore:
 
     def get_or_compute(self, rdd: Lineage[Any], index: int, task: TaskContext) -> Iterator[Any]:
         """Return a partition's items from the cache, else compute it and keep it if it fits."""
-        block_id = BlockId(rdd.id, index)
+        block_id = BlockId(rdd.rdd_id, index)
         block = self._blocks.get(block_id)
         if block is not None:
             self._blocks.move_to_end(block_id)

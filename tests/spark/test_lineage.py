@@ -14,11 +14,11 @@ from minimesos.spark import SparkContext, StorageLevel, closure
 def test_a_task_is_sent_only_its_own_slices(sc: SparkContext) -> None:
     left, right = sc.parallelize(["a", "b"], 2), sc.parallelize(["c"], 1)
     union = left.map(str).union(right)
-    assert set(union.payload(1)) == {(left.id, 1)}
-    assert set(union.payload(2)) == {(right.id, 0)}
-    assert set(left.cartesian(right).payload(1)) == {(left.id, 1), (right.id, 0)}
-    assert set(left.cartesian(left).payload(1)) == {(left.id, 0), (left.id, 1)}
-    assert pickle.loads(union.payload(1)[left.id, 1]) == ["b"]
+    assert set(union.payload(1)) == {(left.id(), 1)}
+    assert set(union.payload(2)) == {(right.id(), 0)}
+    assert set(left.cartesian(right).payload(1)) == {(left.id(), 1), (right.id(), 0)}
+    assert set(left.cartesian(left).payload(1)) == {(left.id(), 0), (left.id(), 1)}
+    assert pickle.loads(union.payload(1)[left.id(), 1]) == ["b"]
 
 
 def test_ranges_and_shuffles_need_no_payload(sc: SparkContext) -> None:
@@ -43,10 +43,10 @@ def test_what_lies_behind_a_shuffle_is_not_in_the_closure(sc: SparkContext) -> N
 def test_ids_rise_and_names_are_the_users(sc: SparkContext) -> None:
     first = sc.parallelize([1])
     second = first.map(str)
-    assert second.id == first.id + 1
+    assert second.id() == first.id() + 1
     assert second.name() is None
     assert second.setName("words").name() == "words"
-    assert repr(second).startswith(f"words ElementwiseRDD[{second.id}] at map at {__file__}:")
+    assert repr(second).startswith(f"words ElementwiseRDD[{second.id()}] at map at {__file__}:")
 
 
 def test_the_debug_string_indents_at_shuffles(sc: SparkContext) -> None:
@@ -127,7 +127,7 @@ def test_what_nobody_refers_to_any_more_is_dropped_from_executors(
     del shuffled
     gc.collect()
     assert runner.cleaned == []
-    cached_id = cached.id
+    cached_id = cached.id()
     del cached, child
     gc.collect()
     assert sorted(runner.cleaned) == [("rdd", cached_id), ("shuffle", 0)]

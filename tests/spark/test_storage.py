@@ -21,7 +21,7 @@ class Counted:
     """Stands in for an RDD: counts how often its partitions are computed."""
 
     def __init__(self, rdd_id: int, level: StorageLevel) -> None:
-        self.id = rdd_id
+        self.rdd_id = rdd_id
         self.storage_level = level
         self.computed = 0
 

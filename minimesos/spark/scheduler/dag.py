@@ -248,18 +248,18 @@ class DagScheduler:
         Not looked for behind an RDD all of whose partitions are cached.
         """
         found: dict[int, ShuffleDependency] = {}
-        seen = {rdd.id}
+        seen = {rdd.rdd_id}
         steps = [rdd]
         while steps:
             step = steps.pop()
-            if step.is_cached and self._blocks.count(step.id) == step.num_partitions:
+            if step.is_cached and self._blocks.count(step.rdd_id) == step.num_partitions:
                 continue
             for dependency in step.dependencies:
                 if isinstance(dependency, ShuffleDependency):
                     if not self._outputs.is_complete(dependency.shuffle_id):
                         found[dependency.shuffle_id] = dependency
-                elif dependency.rdd.id not in seen:
-                    seen.add(dependency.rdd.id)
+                elif dependency.rdd.rdd_id not in seen:
+                    seen.add(dependency.rdd.rdd_id)
                     steps.append(dependency.rdd)
         return list(found.values())
 

@@ -67,13 +67,13 @@ def preferences(
 ) -> Preferences | None:
     """Return what the tasks that compute these partitions prefer; None if all go anywhere."""
     steps = rdd.narrow_lineage()
-    if not any(blocks.count(step.id) or _names_hosts(step) for step in steps):
+    if not any(blocks.count(step.rdd_id) or _names_hosts(step) for step in steps):
         return None
     hosts = {executor.host for executor in executors.values()}
     preferred = Preferences(wait_s, now)
     for slot, partition in enumerate(partitions):
         for step, index in steps_of(rdd, partition):
-            block = blocks.find(step.id, index)
+            block = blocks.find(step.rdd_id, index)
             if block is not None and block.executor_id in executors:
                 preferred.prefer_worker(slot, block.executor_id, block.worker)
                 break
