@@ -94,12 +94,8 @@ class Cluster(SparkContext):
         self.run_until(lambda: job in self.ended)
         return self.results(job)
 
-    def clean_up(
-        self, rdd_ids: Any = (), shuffle_ids: Any = (), broadcast_ids: Any = ()
-    ) -> None:
-        self.after(
-            0, lambda: self.scheduler.forget(rdd_ids, shuffle_ids, broadcast_ids, self.now)
-        )
+    def clean_up(self, rdd_ids: Any = (), shuffle_ids: Any = (), broadcast_ids: Any = ()) -> None:
+        self.after(0, lambda: self.scheduler.forget(rdd_ids, shuffle_ids, broadcast_ids, self.now))
 
     def _running(self) -> Any:
         return self
@@ -250,13 +246,19 @@ class Cluster(SparkContext):
             self.launched.append((stage.stage_id, partition, attempt))
             self.after(
                 self.duration(stage.stage_id, partition),
-                lambda e=executor, s=stage, t=(task_id, partition, attempt, payload): self._end_task(
-                    e, s, *t
+                lambda e=executor, s=stage, t=(task_id, partition, attempt, payload): (
+                    self._end_task(e, s, *t)
                 ),
             )
 
     def _end_task(
-        self, executor: Executor, stage: Any, task_id: int, partition: int, attempt: int, data: bytes
+        self,
+        executor: Executor,
+        stage: Any,
+        task_id: int,
+        partition: int,
+        attempt: int,
+        data: bytes,
     ) -> None:
         if not executor.is_alive or task_id not in executor.running:
             return

@@ -47,9 +47,7 @@ def test_a_shuffle_is_computed_again_once_its_rdd_is_gone(new_cluster):
     assert sums.count() == 8
     cluster.clean_up(shuffle_ids=[shuffle_id])
     cluster.settle()
-    assert any(
-        shuffle_id in frame.cleanup.shuffle_ids for frame in cluster.executors["0"].frames
-    )
+    assert any(shuffle_id in frame.cleanup.shuffle_ids for frame in cluster.executors["0"].frames)
     launched = len(cluster.launched)
     assert sums.count() == 8
     assert len(cluster.launched) - launched == 7
@@ -118,7 +116,7 @@ def test_a_worker_that_dies_four_times_under_a_task_ends_the_job(new_cluster, wo
     def die(task, items):
         raise worker_killed("worker 0 was killed by SIGKILL")
 
-    with pytest.raises(JobAborted, match="failed 4 times.*killed by SIGKILL"):
+    with pytest.raises(JobAborted, match=r"failed 4 times.*killed by SIGKILL"):
         cluster.run_job(cluster.parallelize([1], 1), die)
 
 
@@ -210,7 +208,7 @@ def test_tasks_wait_for_the_worker_that_has_their_input_but_not_for_ever(new_clu
     cluster.add_executor()
     cluster.duration = lambda stage, partition: 2.0
     where = rdd.map(lambda number: TaskContext.get().env.executor_id)
-    job = cluster.submit(where, lambda task, items: list(items)[0])
+    job = cluster.submit(where, lambda task, items: next(iter(items)))
     cluster.advance(2.5)
     assert not cluster.executors["1"].running
     cluster.run_until(lambda: job in cluster.ended)

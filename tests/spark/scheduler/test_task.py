@@ -26,7 +26,7 @@ class Unpicklable(Exception):
 def raised(function):
     try:
         function()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         return error
     raise AssertionError("did not raise")
 

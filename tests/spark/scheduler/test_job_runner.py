@@ -1,0 +1,194 @@
+"""The shell around the scheduler, with a real loop thread and a backend without processes."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import threading
+
+import pytest
+
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.runtime.loop import LoopThread
+from minimesos.spark.closure import refuse_stray
+from minimesos.spark.env import Location
+from minimesos.spark.errors import SparkException
+from minimesos.spark.scheduler import job_runner
+from minimesos.spark.scheduler.dag import Limits
+from minimesos.spark.scheduler.effects import JobAborted, JobCancelled
+from minimesos.spark.scheduler.job_runner import JobRunner
+
+
+class Rdd:
+    """As much of an RDD as the scheduler looks at."""
+
+    rdd_id = 0
+    dependencies = ()
+    partitioner = None
+    num_partitions = 4
+    is_cached = False
+    call_site = "test"
+
+    def narrow_lineage(self):
+        return [self]
+
+    def payload(self, index):
+        return {}
+
+    def preferred_locations(self, index):
+        return []
+
+    def __reduce__(self):
+        refuse_stray(self)
+        return (Rdd, ())
+
+
+class Backend:
+    """Answers each task with its partition, once it is allowed to."""
+
+    application_id = "app-1"
+    default_parallelism = 2
+
+    def __init__(self):
+        self.listener = None
+        self.frames = []
+        self.may_answer = True
+        self.got_tasks = threading.Event()
+        self.is_stopped = False
+        self.fail_send = False
+
+    async def start(self, listener):
+        self.listener = listener
+        listener.executor_added("0", "host", 2, Location("0", "host", "", ""))
+
+    def is_ready(self):
+        return True
+
+    def revive(self):
+        pass
+
+    def send(self, executor_id, frame):
+        if self.fail_send:
+            raise ValueError("a bug")
+        self.frames.append(frame)
+        for batch in frame.tasks:
+            self.got_tasks.set()
+            if self.may_answer:
+                results = spark_pb2.TaskResults(
+                    task_ids=batch.task_ids,
+                    payloads=[pickle.dumps(partition) for partition in batch.partitions],
+                )
+                LoopThread.shared().loop.call_soon(self.listener.results, "0", results)
+
+    async def stop(self):
+        self.is_stopped = True
+
+
+@pytest.fixture
+def backend():
+    return Backend()
+
+
+@pytest.fixture
+def runner(backend):
+    runner = JobRunner(backend, Limits(), LoopThread.shared())
+    LoopThread.shared().call(backend.start(runner))
+    yield runner
+    runner.stop()
+
+
+def action(task, items):
+    return None
+
+
+def test_results_come_to_the_thread_that_waits(runner):
+    assert runner.run_job(Rdd(), action, [2, 0, 3]) == [2, 0, 3]
+
+
+def test_many_threads_run_jobs_at_once(runner):
+    results = []
+
+    def run():
+        results.append(runner.run_job(Rdd(), action, range(4)))
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [[0, 1, 2, 3]] * 8
+
+
+def test_an_interrupt_cancels_the_job_and_is_raised(runner, backend):
+    backend.may_answer = False
+
+    def interrupt_once_it_runs():
+        backend.got_tasks.wait()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt_once_it_runs)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_job(Rdd(), action, range(4))
+    thread.join()
+    assert any(frame.cancel.interrupt for frame in backend.frames)
+    backend.may_answer = True
+    assert runner.run_job(Rdd(), action, [1]) == [1]
+
+
+def test_cancel_all_ends_jobs_with_an_error(runner, backend):
+    backend.may_answer = False
+
+    def cancel_once_it_runs():
+        backend.got_tasks.wait()
+        runner.cancel_all()
+
+    thread = threading.Thread(target=cancel_once_it_runs)
+    thread.start()
+    with pytest.raises(JobCancelled, match="Job 0 cancelled as part of cancellation of all jobs"):
+        runner.run_job(Rdd(), action, range(4))
+    thread.join()
+
+
+def test_a_backend_that_fails_fails_jobs_now_and_later(runner, backend):
+    backend.may_answer = False
+
+    def fail_once_it_runs():
+        backend.got_tasks.wait()
+        runner._loop.call_soon_threadsafe(backend.listener.backend_failed, "refused")
+
+    thread = threading.Thread(target=fail_once_it_runs)
+    thread.start()
+    with pytest.raises(JobAborted, match="refused"):
+        runner.run_job(Rdd(), action, range(4))
+    thread.join()
+    with pytest.raises(SparkException, match="refused"):
+        runner.run_job(Rdd(), action, range(4))
+
+
+def test_after_stop_no_jobs_are_taken_and_the_backend_is_released(runner, backend):
+    runner.stop()
+    runner.stop()
+    assert backend.is_stopped
+    with pytest.raises(SparkException, match="stopped SparkContext"):
+        runner.run_job(Rdd(), action, [0])
+
+
+def test_a_bug_on_the_loop_ends_jobs_instead_of_leaving_them_waiting(runner, backend):
+    backend.fail_send = True
+    with pytest.raises(SparkException, match="the scheduler failed: ValueError: a bug"):
+        runner.run_job(Rdd(), action, [0])
+
+
+def test_cleanup_reaches_executors(runner, backend):
+    runner.clean_up(rdd_ids=[3], broadcast_ids=[4])
+    runner.run_job(Rdd(), action, [0])
+    cleanups = [frame.cleanup for frame in backend.frames if frame.HasField("cleanup")]
+    assert [(list(each.rdd_ids), list(each.broadcast_ids)) for each in cleanups] == [([3], [4])]
+
+
+def test_an_unknown_master_is_refused(tmp_path):
+    from minimesos.spark.conf import SparkConf
+
+    with pytest.raises(SparkException, match="Could not parse Master URL: 'yarn'"):
+        job_runner.JobRunner.start("yarn", SparkConf(loadDefaults=False), str(tmp_path))

@@ -1,0 +1,230 @@
+"""Writing map outputs and reading reduce partitions back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from array import array
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from minimesos.spark.dependency import Aggregator, ShuffleDependency, identity
+from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.partitioner import Partitioner, portable_hash
+from minimesos.spark.shuffle import reader, writer
+from minimesos.spark.shuffle.files import SegmentWriter, output_name, read_segment
+from minimesos.spark.shuffle.locations import encode_outputs, payload_key
+from minimesos.spark.taskcontext import TaskContext
+
+ADD = Aggregator(identity, lambda a, b: a + b, lambda a, b: a + b)
+GROUP = Aggregator(lambda v: [v], lambda c, v: [*c, v], lambda a, b: a + b)
+SHUFFLE = 5
+
+
+@pytest.fixture(autouse=True)
+def _seeded_hashes(monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+
+
+class Hosts:
+    """Executors on one host or several; writes map outputs, reads reduce partitions."""
+
+    def __init__(self, directory, hosts=("h0",), conf=None):
+        self.directory = directory
+        self.fetched = []
+        self.envs = []
+        self.locations = []
+        for number, host in enumerate(hosts):
+            root = directory / f"executor-{number}"
+            root.mkdir()
+            self.locations.append(Location(str(number), host, f"{host}:1", str(root)))
+            self.envs.append(WorkerEnv(str(number), host, str(root), conf or {}, None, self.fetch))
+        self.outputs = []
+
+    def fetch(self, location, path, offset, length):
+        self.fetched.append((location.executor_id, path))
+        try:
+            with open(os.path.join(location.root, path), "rb") as file:
+                file.seek(offset)
+                data = file.read(length)
+        except OSError as error:
+            raise FetchFailed(location, path, "no such file") from error
+        copy = self.directory / f"copy-{len(self.fetched)}"
+        copy.write_bytes(data)
+        return str(copy)
+
+    def write(self, dependency, records, executor=0):
+        index = len(self.outputs)
+        output = writer.write(dependency, records, self.envs[executor], index, 100 + index)
+        self.outputs.append((executor, output))
+        return output
+
+    def read(self, dependency, index, executor=0):
+        owners = array("H", [owner for owner, _ in self.outputs])
+        task_ids = array("Q", range(100, 100 + len(self.outputs)))
+        starts = array("Q", [output.offsets[index] for _, output in self.outputs])
+        ends = [output.offsets[index + 1] for _, output in self.outputs]
+        lengths = array("Q", [end - start for start, end in zip(starts, ends, strict=True)])
+        shared = encode_outputs(self.locations, owners, task_ids)
+        payload = {payload_key(SHUFFLE, index): (shared, starts.tobytes(), lengths.tobytes())}
+        task = TaskContext(env=self.envs[executor], payload=payload)
+        return list(reader.read(dependency, index, task))
+
+
+def dependency(partitions=3, aggregator=None, combine=False, function=portable_hash):
+    parent = SimpleNamespace(num_partitions=2)
+    return ShuffleDependency(
+        parent, Partitioner(partitions, function), SHUFFLE, aggregator, combine
+    )
+
+
+def word_pairs(count):
+    return [(f"word-{number % 700}", 1) for number in range(count)]
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_each_key_is_read_once_from_the_partition_it_belongs_to(tmp_path, combine):
+    hosts = Hosts(tmp_path)
+    by_word = dependency(3, ADD, combine)
+    hosts.write(by_word, iter(word_pairs(5_000)))
+    hosts.write(by_word, iter(word_pairs(3_000)))
+    found = {}
+    for index in range(3):
+        for key, value in hosts.read(by_word, index):
+            assert portable_hash(key) % 3 == index
+            assert key not in found
+            found[key] = value
+    assert found == Counter(key for key, _ in word_pairs(5_000) + word_pairs(3_000))
+
+
+def test_map_side_combine_sends_each_key_once(tmp_path):
+    combined = Hosts(tmp_path).write(dependency(3, ADD, True), word_pairs(50_000))
+    assert combined.records == 50_000
+    (tmp_path / "other").mkdir()
+    plain = Hosts(tmp_path / "other").write(dependency(3, ADD, False), word_pairs(50_000))
+    assert combined.offsets[-1] < plain.offsets[-1] / 3
+
+
+def test_without_an_aggregator_all_pairs_arrive(tmp_path):
+    hosts = Hosts(tmp_path)
+    plain = dependency(4, function=lambda key: key)
+    hosts.write(plain, [(number % 8, number) for number in range(10_000)])
+    parts = [hosts.read(plain, index) for index in range(4)]
+    assert parts[1] == [(n % 8, n) for n in range(10_000) if n % 4 == 1]
+    assert sum(map(len, parts)) == 10_000
+
+
+def test_keys_that_hash_unlike_themselves_go_by_portable_hash(tmp_path):
+    hosts = Hosts(tmp_path)
+    plain = dependency(7)
+    keys = [None, ("a", None), 3, "x"] * 20
+    hosts.write(plain, [(key, 1) for key in keys])
+    for index in range(7):
+        for key, _ in hosts.read(plain, index):
+            assert portable_hash(key) % 7 == index
+
+
+def test_a_partition_function_that_goes_below_zero_still_names_a_partition(tmp_path):
+    hosts = Hosts(tmp_path)
+    plain = dependency(3, function=lambda key: -key)
+    hosts.write(plain, [(1, "a"), (2, "b")])
+    assert [hosts.read(plain, index) for index in range(3)] == [[], [(2, "b")], [(1, "a")]]
+
+
+def test_records_above_the_memory_limit_are_written_in_parts(tmp_path):
+    hosts = Hosts(tmp_path, conf={"spark.python.worker.memory": "1m"})
+    grouped = dependency(2, GROUP, True)
+    pairs = [(number % 3, number) for number in range(30_000)]
+    output = hosts.write(grouped, pairs)
+    found = {key: sorted(values) for i in range(2) for key, values in hosts.read(grouped, i)}
+    assert found == {key: list(range(key, 30_000, 3)) for key in range(3)}
+    assert output.records == 30_000
+    with open(os.path.join(hosts.envs[0].local_dir, output_name(SHUFFLE, 0, 100)), "rb") as file:
+        blocks = list(read_segment(file.fileno(), 0, output.offsets[1]))
+    assert len(blocks) > 1  # the dict was emptied more than once
+    assert all(name.startswith("shuffle_") for name in os.listdir(hosts.envs[0].local_dir))
+
+
+def test_files_on_the_same_host_are_read_in_place_and_others_are_fetched(tmp_path):
+    hosts = Hosts(tmp_path, hosts=("h0", "h0", "h1"))
+    plain = dependency(1)
+    for executor in range(3):
+        hosts.write(plain, [(executor, executor)], executor)
+    assert hosts.read(plain, 0) == [(0, 0), (1, 1), (2, 2)]
+    assert hosts.fetched == [("2", output_name(SHUFFLE, 2, 102))]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith("copy")]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_lost_file_is_reported_with_its_map_index_and_owner(tmp_path, lost):
+    hosts = Hosts(tmp_path, hosts=("h0", "h0", "h1"))
+    plain = dependency(1)
+    for executor in range(3):
+        hosts.write(plain, [(executor, executor)], executor)
+    shutil.rmtree(hosts.locations[lost].root)
+    with pytest.raises(reader.ShuffleFetchFailed) as caught:
+        hosts.read(plain, 0)
+    failure = caught.value
+    assert (failure.shuffle_id, failure.map_index) == (SHUFFLE, lost)
+    assert failure.location.executor_id == str(lost)
+
+
+def test_a_truncated_file_is_a_fetch_failure(tmp_path):
+    hosts = Hosts(tmp_path)
+    plain = dependency(1)
+    hosts.write(plain, word_pairs(1000))
+    os.truncate(os.path.join(hosts.locations[0].root, output_name(SHUFFLE, 0, 100)), 100)
+    with pytest.raises(reader.ShuffleFetchFailed, match="ends inside"):
+        hosts.read(plain, 0)
+
+
+def test_outputs_that_are_not_known_are_a_fetch_failure_without_an_owner(tmp_path):
+    env = Hosts(tmp_path).envs[0]
+    with pytest.raises(reader.ShuffleFetchFailed) as caught:
+        reader.read(dependency(), 0, TaskContext(env=env))
+    assert caught.value.location is None
+    assert caught.value.map_index == reader.ANY_MAP
+
+
+def test_records_that_are_no_pairs_fail_the_task_and_leave_no_file(tmp_path):
+    hosts = Hosts(tmp_path)
+    with pytest.raises((TypeError, ValueError)):
+        hosts.write(dependency(), [("a", 1), 7])
+    assert os.listdir(hosts.envs[0].local_dir) == []
+
+
+def test_an_error_while_reading_a_users_iterator_leaves_no_file(tmp_path):
+    hosts = Hosts(tmp_path)
+
+    def records():
+        yield "a", 1
+        raise RuntimeError("user's")
+
+    with pytest.raises(RuntimeError, match="user's"):
+        hosts.write(dependency(2, ADD, True), records())
+    assert os.listdir(hosts.envs[0].local_dir) == []
+
+
+def test_attempts_of_one_task_write_files_of_their_own(tmp_path):
+    env = Hosts(tmp_path).envs[0]
+    for task_id in (1, 2):
+        writer.write(dependency(1), [("a", task_id)], env, 0, task_id)
+    assert sorted(os.listdir(env.local_dir)) == ["shuffle_5_0_1.data", "shuffle_5_0_2.data"]
+
+
+def test_segments_spilled_by_a_writer_keep_their_order(tmp_path):
+    from minimesos.spark.shuffle.blocks import encode
+
+    segments = SegmentWriter(2, str(tmp_path), buffered_bytes_max=50)
+    for number in range(20):
+        segments.add(number % 2, encode(([number],)))
+    path = tmp_path / "data"
+    offsets = segments.commit(str(path))
+    descriptor = os.open(path, os.O_RDONLY)
+    odd = [n for (c,) in read_segment(descriptor, offsets[1], offsets[2] - offsets[1]) for n in c]
+    os.close(descriptor)
+    assert odd == list(range(1, 20, 2))
+    assert segments.spilled_bytes > 0
+    assert os.listdir(tmp_path) == ["data"]
