@@ -30,6 +30,7 @@ from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
 from minimesos.spark.files import ROOT_SETTING, SparkFiles
 from minimesos.spark.rdd import RDD
+from minimesos.spark.settings import application_settings, make_local_dir
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 U = TypeVar("U")
 
-_DEFAULTS = {"spark.rdd.compress": "true", "spark.serializer.objectStreamReset": "100"}
 _BATCH_ITEMS_MAX = 1024
 _LOG_LEVELS = {
     "ALL": logging.DEBUG,
@@ -94,7 +94,9 @@ class SparkContext:
         with SparkContext._lock:
             self._claim(conf, master, appName)
             try:
-                self._start(_settings(conf, master, appName, sparkHome, environment), pyFiles)
+                self._start(
+                    application_settings(conf, master, appName, sparkHome, environment), pyFiles
+                )
             except BaseException:
                 self.stop()
                 raise
@@ -115,7 +117,7 @@ class SparkContext:
         self._conf = conf
         self.master = conf.get("spark.master", "")
         self.appName = conf.get("spark.app.name", "")
-        self._local_dir = _make_local_dir(conf)
+        self._local_dir = make_local_dir(conf)
         atexit.register(self.stop)
         root = os.path.join(self._local_dir, "files")
         os.mkdir(root)
@@ -440,51 +442,10 @@ class SparkContext:
         return f"<SparkContext master={self.master} appName={self.appName}>"
 
 
-def _make_local_dir(conf: SparkConf) -> str:
-    """Make the application's own scratch directory."""
-    configured = os.environ.get("SPARK_LOCAL_DIRS") or conf.get("spark.local.dir", "")
-    base = configured.split(",")[0] or os.environ.get("TMPDIR") or "/tmp"
-    path = os.path.join(os.path.abspath(base), f"spark-{os.urandom(16).hex()}")
-    os.makedirs(path, mode=0o700)
-    return path
-
-
 def _start_runner(master: str, conf: SparkConf, local_dir: str) -> JobRunner:
     from minimesos.spark.scheduler.job_runner import JobRunner
 
     return JobRunner.start(master, conf, local_dir)
-
-
-def _settings(
-    conf: SparkConf | None,
-    master: str | None,
-    app_name: str | None,
-    spark_home: str | None,
-    environment: Mapping[str, Any] | None,
-) -> SparkConf:
-    """Return the application's own configuration; raises if a needed setting is missing."""
-    settings = conf.copy() if conf is not None else SparkConf()
-    for key, value in _DEFAULTS.items():
-        settings.setIfMissing(key, value)
-    if master:
-        settings.setMaster(master)
-    if app_name:
-        settings.setAppName(app_name)
-    if spark_home:
-        settings.setSparkHome(spark_home)
-    for name, text in (environment or {}).items():
-        settings.setExecutorEnv(name, text)
-    # Workers of one application must agree on the hashes of strings.
-    settings.setIfMissing("spark.executorEnv.PYTHONHASHSEED", os.environ.get("PYTHONHASHSEED", "0"))
-    if not settings.contains("spark.master"):
-        raise PySparkRuntimeError(
-            "A master URL must be set in your configuration.", "MASTER_URL_NOT_SET"
-        )
-    if not settings.contains("spark.app.name"):
-        raise PySparkRuntimeError(
-            "An application name must be set in your configuration.", "APPLICATION_NAME_NOT_SET"
-        )
-    return settings
 
 
 def _paths(conf: SparkConf, setting: str) -> list[str]:

@@ -14,7 +14,6 @@ from itertools import product, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from minimesos.spark.dependency import Aggregator, identity
-from minimesos.spark.errors import PySparkRuntimeError
 from minimesos.spark.partitioner import Partitioner, portable_hash
 from minimesos.spark.resultiterable import ResultIterable
 from minimesos.spark.statistics import Statistics
@@ -131,11 +130,11 @@ class PairFunctions(Statistics[T]):
         values = self.filter(partial(_has_key, key)).values()
         if self.partitioner is None:
             return values.collect()
-        try:
-            index = self.partitioner(key)
-        except PySparkRuntimeError:
-            # This process hashes strings otherwise than the workers, so the key may be anywhere.
-            return values.collect()
+        if type(key) is int and self.partitioner.partitionFunc is portable_hash:
+            index = hash(key) % self.num_partitions
+        else:
+            # A worker is asked: its hashes of strings are not those of this process.
+            index = self.context.parallelize([key], 1).map(self.partitioner).first()
         (found,) = self.context.run_job(values, _to_list, [index])
         return found
 

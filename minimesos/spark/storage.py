@@ -1,7 +1,8 @@
 """Cached partitions: storage levels, and the blocks that one worker process keeps.
 
 A block in memory is the list of live items, so reading it again costs nothing; it stays in the
-worker that made it, and the scheduler sends tasks back there. Blocks on disk lie in the executor's
+worker that made it, and the scheduler sends tasks back there. Functions over a cached RDD must
+therefore not change its items in place. Blocks on disk lie in the executor's
 directory, where all its workers find them. Replication and off-heap memory are accepted as levels
 and treated as one copy in memory and on disk.
 

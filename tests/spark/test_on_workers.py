@@ -59,7 +59,10 @@ def test_cached_partitions_are_read_where_they_are(sc: SparkContext) -> None:
         computed.value = 0
 
 
-def test_workers_agree_on_the_hashes_of_strings(sc: SparkContext) -> None:
+def test_workers_agree_on_the_hashes_of_strings(
+    sc: SparkContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")  # too late to change this process's own hashes
     words = [f"word{i}" for i in range(50)]
     rdd = sc.parallelize(words * 4, 8).map(lambda word: (word, 1))
     assert dict(rdd.groupByKey(5).mapValues(len).collect()) == dict.fromkeys(words, 4)
