@@ -21,6 +21,7 @@ from minimesos.agent import snapshot
 from minimesos.agent.agent import Agent, ShutdownRequested
 from minimesos.agent.containerizer.containerizer import PosixContainerizer
 from minimesos.agent.containers import DestroyContainer, LaunchContainer, UpdateContainer
+from minimesos.agent.executor_api import PREFIXES, ExecutorApi
 from minimesos.agent.flags import AgentFlags, isolators
 from minimesos.agent.machine import machine_resources
 from minimesos.agent.sandbox_files import locate_sandbox
@@ -80,6 +81,7 @@ class AgentServer:
         self.core: Agent
         self._peers: Peers
         self._client: RpcClient
+        self._executor_api: ExecutorApi
         self._containerizer: PosixContainerizer
 
     @property
@@ -108,6 +110,8 @@ class AgentServer:
         self._peers = server.host(self.core, [EXECUTOR])
         host = self._peers.host
         self._client = RpcClient(AGENT, self._peers)
+        self._executor_api = ExecutorApi(self._peers, self.core.state)
+        server.one_port.route(PREFIXES, self._executor_api.protocol)
         self._containerizer = PosixContainerizer(
             host.post,
             isolation=isolators(flags.isolation),
@@ -129,6 +133,7 @@ class AgentServer:
             giving_up.cancel()
             await self._containerizer.stop()
             await self._server.stop(self._peers)
+            await self._executor_api.stop()
             await self._client.stop()
 
     def shut_down(self, reason: str, *, unregister: bool = False) -> None:

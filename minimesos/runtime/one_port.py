@@ -14,7 +14,7 @@ import errno
 import shutil
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 
 from minimesos.errors import MinimesosError
@@ -49,6 +49,14 @@ class OnePort:
         self.grpc_socket = self._directory / "grpc.sock"
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Transport] = set()
+        self._routes: dict[bytes, ProtocolFactory] = {}
+
+    def route(self, prefixes: Iterable[bytes], protocol: ProtocolFactory) -> None:
+        """Give connections that begin with one of `prefixes` to `protocol` instead of HTTP.
+
+        Whoever routes them ends them, too.
+        """
+        self._routes.update(dict.fromkeys(prefixes, protocol))
 
     async def bind(self, ip: str, port: int) -> tuple[str, int]:
         """Take the port, without accepting yet; returns the address. Raises CannotListen."""
@@ -137,7 +145,13 @@ class _FirstBytes(asyncio.Protocol):
         self._seen += data
         if self._seen.startswith(PREFACE):
             self._hand_over(_pipe_to_grpc(self._transport, self._port, self._seen))
-        elif not PREFACE.startswith(self._seen):
+            return
+        for prefix, protocol in self._port._routes.items():
+            if self._seen.startswith(prefix):
+                self._timeout.cancel()
+                self._become(protocol())
+                return
+        if not any(known.startswith(self._seen) for known in (PREFACE, *self._port._routes)):
             self._hand_over(self._to_http())
 
     def _hand_over(self, how: Coroutine[None, None, None]) -> None:
@@ -149,13 +163,16 @@ class _FirstBytes(asyncio.Protocol):
 
     async def _to_http(self) -> None:
         protocol = (await self._port._http_factory())()
+        if not self._transport.is_closing():
+            self._become(protocol)
+            self._transport.resume_reading()
+
+    def _become(self, protocol: asyncio.BaseProtocol) -> None:
+        """Let `protocol` have the connection, with what was already read."""
         assert isinstance(protocol, asyncio.Protocol)
-        if self._transport.is_closing():
-            return
         self._port._connections.discard(self._transport)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
-        self._transport.resume_reading()
         protocol.data_received(self._seen)
 
 

@@ -162,7 +162,7 @@ class PosixContainerizer:
                 launch.container_id,
                 None,
                 mesos_pb2.TaskStatus.REASON_CONTAINER_LAUNCH_FAILED,
-                f"Failed to launch container: {error}",
+                str(error),
             )
         if container.destroyed:
             container.process.destroy(0.0)

@@ -126,7 +126,7 @@ async def test_a_command_that_cannot_be_executed_is_a_failed_launch(containers, 
     containers.launch(command)
     exited = await containers.exited()
     assert (exited.status, exited.reason) == (None, LAUNCH_FAILED)
-    assert exited.message == f"Failed to launch container: {message}"
+    assert exited.message == message
 
 
 async def test_a_sandbox_that_cannot_be_made_is_a_failed_launch(make_containers, tmp_path):
@@ -218,7 +218,7 @@ async def test_a_uri_that_cannot_be_fetched_is_a_failed_launch_that_names_it(con
     exited = await containers.exited()
     assert exited.reason == LAUNCH_FAILED
     assert exited.message == (
-        "Failed to launch container: Failed to fetch 'hdfs://namenode/app.bin':"
+        "Failed to fetch 'hdfs://namenode/app.bin':"
         " 'hdfs' is not supported; known are paths and file://"
     )
 
