@@ -68,7 +68,7 @@ class StubScheduler:
             if outcome != spark_pb2.SUCCESS:
                 raise SystemExit(payload)
         for _, payload in zip(results.task_ids, results.payloads, strict=True):
-            pickle.loads(payload)
+            pickle.loads(task_module.decode_success(payload)[1])
         self.ended += len(results.task_ids)
         self.changed.set()
 

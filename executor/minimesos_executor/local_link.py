@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.runtime.frame_socket import FrameSocket
+from minimesos.runtime.frame_socket import Frame, FrameSocket
 from minimesos_executor.control import Control, Identity
 from minimesos_executor.pool import Fetch
 from minimesos_executor.reactor import SelectorReactor
@@ -57,8 +57,8 @@ class LocalLink:
     def shut_down(self) -> None:
         self._reactor.stop()
 
-    def _on_frame(self, data: bytes) -> None:
-        frame = spark_pb2.DriverFrame.FromString(data)
+    def _on_frame(self, data: Frame) -> None:
+        frame = spark_pb2.DriverFrame.FromString(data)  # type: ignore[arg-type] # it takes any buffer
         if frame.HasField("registered"):
             self._control.configure(frame.registered.conf)
         self._control.handle(frame)

@@ -27,6 +27,8 @@ from __future__ import annotations
 import marshal
 from typing import Any
 
+from minimesos.runtime.frame_socket import Frame
+
 SETUP, STAGE, TASKS, RECALL, CANCEL, CLEANUP, FETCHED = range(7)
 READY, RESULTS, RETURNED, FETCH = range(10, 14)
 
@@ -42,7 +44,7 @@ def encode(*message: Any) -> bytes:
     return marshal.dumps(message)
 
 
-def decode(frame: bytes) -> tuple[Any, ...]:
+def decode(frame: Frame) -> tuple[Any, ...]:
     """Return the message of a frame."""
     message: tuple[Any, ...] = marshal.loads(frame)
     return message

@@ -31,7 +31,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from minimesos.errors import MinimesosError
-from minimesos.runtime.frame_socket import HEADER, READ_BYTES
+from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import FetchFailed, Location, WorkerEnv
 from minimesos.spark.scheduler.task import Outcome, describe_failure, load_stage
 from minimesos.spark.storage import BlockStore
@@ -65,64 +65,12 @@ class Settings:
     """Directories that follow the worker's own module search path."""
 
 
-class Inbox:
-    """Frames from the control process. Raises EOFError once that is gone."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._chunk = bytearray(READ_BYTES)
-        self._view = memoryview(self._chunk)
-        self._rest = bytearray()
-        self._wanted = HEADER.size
-
-    def wait(self) -> list[bytes]:
-        """Return at least one frame."""
-        while True:
-            frames = self._read(0)
-            if frames:
-                return frames
-
-    def poll(self) -> list[bytes]:
-        """Return what is there."""
-        frames: list[bytes] = []
-        try:
-            while True:
-                frames += self._read(socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return frames
-
-    def _read(self, flags: int) -> list[bytes]:
-        size = self._socket.recv_into(self._chunk, 0, flags)
-        if size == 0:
-            raise EOFError
-        self._rest += self._view[:size]
-        if len(self._rest) < self._wanted:
-            return []
-        return self._split()
-
-    def _split(self) -> list[bytes]:
-        data = bytes(self._rest)
-        frames = []
-        at, end = 0, len(data)
-        self._wanted = HEADER.size
-        while end - at >= HEADER.size:
-            (length,) = HEADER.unpack_from(data, at)
-            stop = at + HEADER.size + length
-            if stop > end:
-                self._wanted = stop - at
-                break
-            frames.append(data[at + HEADER.size : stop])
-            at = stop
-        del self._rest[:at]
-        return frames
-
-
 class Runner:
     """The loop of one worker."""
 
     def __init__(self, sock: socket.socket, board: memoryview) -> None:
         self._socket = sock
-        self._inbox = Inbox(sock)
+        self._inbox = FrameReader(sock)
         self._board = board
         self._env: WorkerEnv | None = None
         self._tasks: deque[Task] = deque()
@@ -164,11 +112,11 @@ class Runner:
             pass
 
     def _receive(self) -> None:
-        for frame in self._inbox.wait():
+        for frame in self._inbox.read():
             self._handle(frame)
         self._flushed_at = self._working_since = monotonic()
 
-    def _handle(self, frame: bytes) -> None:
+    def _handle(self, frame: Frame) -> None:
         kind, *arguments = messages.decode(frame)
         self._handlers[kind](*arguments)
 
@@ -248,7 +196,12 @@ class Runner:
     def _send(self, *message: Any) -> None:
         frame = messages.encode(*message)
         try:
-            self._socket.sendall(HEADER.pack(len(frame)) + frame)
+            header = HEADER.pack(len(frame))
+            if len(frame) < FLUSH_BYTES:
+                self._socket.sendall(header + frame)
+            else:  # two calls cost less than a copy
+                self._socket.sendall(header)
+                self._socket.sendall(frame)
         except ConnectionError as error:
             raise EOFError from error
 
@@ -269,12 +222,19 @@ class Runner:
         self._in_user_code = False
         while self._poked:
             self._poked = False
-            for frame in self._inbox.poll():
-                self._handle(frame)
+            self._read_all()
             self._flush(user_is_printing=True)
         self._in_user_code = True
         if self._interrupted == self._current:
             raise KeyboardInterrupt
+
+    def _read_all(self) -> None:
+        try:
+            while True:
+                for frame in self._inbox.read(socket.MSG_DONTWAIT):
+                    self._handle(frame)
+        except BlockingIOError:
+            return
 
     def _give_back(self) -> None:
         self._send(messages.RETURNED, [task[1] for task in self._tasks])
@@ -338,7 +298,7 @@ class Runner:
                 destination,
             )
             while request not in self._fetched and self._interrupted != self._current:
-                for frame in self._inbox.wait():
+                for frame in self._inbox.read():
                     self._handle(frame)
             failure = self._fetched.pop(request, "cancelled")
         finally:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from minimesos.runtime.frame_socket import FrameSocket, Reactor
+from minimesos.runtime.frame_socket import Frame, FrameSocket, Reactor
 from minimesos_executor import messages
 from minimesos_executor.messages import NO_TASK, Task
 from minimesos_executor.zygote import Zygote
@@ -131,7 +131,7 @@ class Worker:
         reason = f"worker {self.slot} (pid {self.pid}) {explain_status(status)}"
         return f"{reason}; the last lines of its stderr:\n{tail}" if tail else reason
 
-    def _on_frame(self, frame: bytes) -> None:
+    def _on_frame(self, frame: Frame) -> None:
         self._on_message(self, messages.decode(frame))
 
 

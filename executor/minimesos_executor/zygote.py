@@ -155,6 +155,8 @@ def _serve(control: socket.socket) -> None:
         gc.collect()
         gc.freeze()
         _fork_on_request(control, run_worker)
+    except ConnectionError:
+        pass  # the control process went with reports of ours unread
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()

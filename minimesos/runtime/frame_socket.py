@@ -12,13 +12,17 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Protocol
 
 HEADER = struct.Struct("<I")
 FRAME_BYTES_MAX = 2**32 - 1
-READ_BYTES = 2**18  # one read: many small frames, or a piece of a large one
-READ_BYTES_MAX = 2**20
+READ_BYTES = 2**18  # one read: many small frames, or the beginning of a large one
 READS_MAX = 16  # in a row for one socket, before others get their turn
+
+
+Frame = bytes | bytearray
+"""What a frame holds; a large one is a bytearray."""
 
 
 class Timer(Protocol):
@@ -43,18 +47,69 @@ class Reactor(Protocol):
     def time(self) -> float: ...
 
 
+class FrameReader:
+    """Cuts what a socket receives into frames. Does not own the socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._rest = b""  # the beginning of a header, or of a frame that is not large
+        self._large: bytearray | None = None  # a large frame, and how much of it is there
+        self._large_bytes = 0
+
+    def read(self, flags: int = 0) -> list[Frame]:
+        """Receive once; returns the frames that this completes.
+
+        Raises EOFError at the end of the stream, and what the socket raises.
+        """
+        if self._large is not None:
+            return self._read_large(self._large, flags)
+        data = self._socket.recv(READ_BYTES, flags)
+        if not data:
+            raise EOFError
+        return self._split(self._rest + data if self._rest else data)
+
+    def _read_large(self, frame: bytearray, flags: int) -> list[Frame]:
+        """Receive to where it belongs."""
+        size = self._socket.recv_into(memoryview(frame)[self._large_bytes :], 0, flags)
+        if not size:
+            raise EOFError
+        self._large_bytes += size
+        if self._large_bytes < len(frame):
+            return []
+        self._large = None
+        return [frame]
+
+    def _split(self, data: bytes) -> list[Frame]:
+        frames: list[Frame] = []
+        at, end = 0, len(data)
+        while end - at >= HEADER.size:
+            (length,) = HEADER.unpack_from(data, at)
+            start = at + HEADER.size
+            if start + length > end:
+                if length > READ_BYTES:
+                    self._large = bytearray(length)
+                    self._large[: end - start] = memoryview(data)[start:]
+                    self._large_bytes = end - start
+                    at = end
+                break
+            at = start + length
+            frames.append(data[start:at])
+        self._rest = data[at:]
+        return frames
+
+
 class FrameSocket:
     """One end of a connection. Owns the socket.
 
-    `on_frame` gets each frame, `on_turn` runs once after the frames of one read, `on_close` is
-    called once when the peer is gone or the socket broke, never because of `close`.
+    `on_frame` gets each frame, and may keep it; `on_turn` runs after the frames that came at once;
+    `on_close` runs once when the peer is gone or the socket broke, never because of `close`.
     """
 
     def __init__(
         self,
         reactor: Reactor,
         sock: socket.socket,
-        on_frame: Callable[[bytes], None],
+        on_frame: Callable[[Frame], None],
         on_close: Callable[[], None],
         on_turn: Callable[[], None] = lambda: None,
     ) -> None:
@@ -64,8 +119,7 @@ class FrameSocket:
         self._on_frame = on_frame
         self._on_close = on_close
         self._on_turn = on_turn
-        self._in = bytearray()
-        self._wanted = HEADER.size  # bytes in `_in` that would complete a frame
+        self._reader = FrameReader(sock)
         self._out: deque[memoryview] = deque()
         self._on_drained: list[Callable[[], None]] = []
         self._reading = False
@@ -132,57 +186,31 @@ class FrameSocket:
 
     def read(self) -> None:
         """Deliver some of what has arrived."""
-        more: bool | None = True
-        for _ in range(READS_MAX):
-            more = self._read_once()
-            if not more:
-                break
+        ended = self._deliver(READS_MAX)
         self._on_turn()
-        if more is None and not self.closed:
+        if ended and not self.closed:
             self.close()
             self._on_close()
 
     def read_rest(self) -> None:
         """Deliver all that has arrived; for a peer that is known to be dead. No `on_close`."""
-        while not self.closed and self._read_once():
-            pass
+        self._deliver(None)
         self._on_turn()
 
-    def _read_once(self) -> bool | None:
-        """Say whether more may be waiting; None at the end of the stream."""
-        room = min(max(self._wanted - len(self._in), READ_BYTES), READ_BYTES_MAX)
-        try:
-            data = self._socket.recv(room)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return None
-        if not data:
-            return None
-        self._split(data)
-        return len(data) == room and not self.closed
-
-    def _split(self, data: bytes) -> None:
-        """Deliver the frames that `data` completes."""
-        if self._in:
-            self._in += data
-            if len(self._in) < self._wanted:
-                return
-            data = bytes(self._in)
-            self._in.clear()
-        at, end = 0, len(data)
-        while not self.closed:
-            if end - at < HEADER.size:
-                self._wanted = HEADER.size
+    def _deliver(self, reads: int | None) -> bool:
+        """Read until nothing is left, but not more often than `reads`; says if the peer ended."""
+        for _ in count() if reads is None else range(reads):
+            try:
+                frames = self._reader.read()
+            except BlockingIOError:
                 break
-            (length,) = HEADER.unpack_from(data, at)
-            stop = at + HEADER.size + length
-            if stop > end:
-                self._wanted = HEADER.size + length
-                break
-            self._on_frame(data[at + HEADER.size : stop])
-            at = stop
-        self._in += memoryview(data)[at:]
+            except (EOFError, OSError):
+                return True
+            for frame in frames:
+                self._on_frame(frame)
+                if self.closed:
+                    return False
+        return False
 
     def _queue(self, data: bytes | memoryview) -> None:
         if data:

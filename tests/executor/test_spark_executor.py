@@ -84,7 +84,9 @@ async def test_tasks_run_and_the_executor_ends_when_the_driver_is_done(app, tmp_
     ends = await app.listener.ends(*range(100))
     assert [end.value for end in ends] == list(range(1, 101))
     app.server.shut_down_executors()
-    assert (await finish(process))[0] == 0
+    code, errors = await finish(process)
+    assert code == 0
+    assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.runtime.frame_socket import FrameSocket
+from minimesos.runtime.frame_socket import Frame, FrameSocket
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.env import Location
 
@@ -153,9 +153,9 @@ class _Executor:
             self._process.kill()
             await self._exited
 
-    def _on_frame(self, data: bytes) -> None:
+    def _on_frame(self, data: Frame) -> None:
         try:
-            frame = spark_pb2.ExecutorFrame.FromString(data)
+            frame = spark_pb2.ExecutorFrame.FromString(data)  # type: ignore[arg-type] # it takes any buffer
         except DecodeError:
             self._process.kill()  # what speaks there is no executor of ours any more
             return
