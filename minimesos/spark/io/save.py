@@ -42,7 +42,7 @@ def save_as_pickle(rdd: RDD[Any], path: str, batch_size: int) -> None:
 
 def _save(rdd: RDD[Any], path: str, write: Write, codec: str | None) -> None:
     suffix = _suffix(codec)
-    directory = os.path.abspath(local_path(path))
+    directory = local_path(path)
     validate = rdd.context.getConf().get("spark.hadoop.validateOutputSpecs", "true")
     if os.path.exists(directory) and validate != "false":
         raise SparkException(f"Output directory {uri(directory)} already exists")

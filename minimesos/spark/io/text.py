@@ -49,15 +49,18 @@ def list_files(paths: str) -> list[tuple[str, int]]:
 
 
 def local_path(path: str) -> str:
-    """Return the path of a `file:` URI or plain path; other schemes are refused."""
+    """Return the path of a `file:` URI or plain path, absolute, as tasks run in other directories.
+
+    Other schemes are refused.
+    """
     if not re.match(r"[a-z][a-z0-9+.-]*:/", path, re.IGNORECASE):
-        return path
+        return os.path.abspath(path)
     from urllib.parse import unquote, urlsplit
 
     url = urlsplit(path)
     if url.scheme != "file":
         raise SparkException(f'No FileSystem for scheme "{url.scheme}": {path}')
-    return unquote(url.path)
+    return os.path.abspath(unquote(url.path))
 
 
 def _split_paths(paths: str) -> list[str]:
@@ -106,8 +109,8 @@ def _is_hidden(path: str) -> bool:
 
 
 def uri(path: str) -> str:
-    """Return a path as `file:/...`."""
-    return f"file:{os.path.abspath(path)}"
+    """Return an absolute path as `file:/...`."""
+    return f"file:{path}"
 
 
 def text_splits(paths: str, min_partitions: int) -> list[FileSplit]:

@@ -113,6 +113,14 @@ def test_paths_may_be_files_directories_patterns_and_uris(tmp_path: Path) -> Non
     assert names(str(tmp_path / "_hidden")) == ["_hidden"]
 
 
+def test_relative_paths_are_the_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").write_text("a\n")
+    monkeypatch.chdir(tmp_path)
+    (split,) = text_splits("here", 1)
+    monkeypatch.chdir("/")
+    assert list(read_lines(split)) == ["a"]
+
+
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "sub" / "subsub").mkdir(parents=True)
     with pytest.raises(SparkException, match=f"Input path does not exist: file:{tmp_path}/none"):
