@@ -19,13 +19,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from minimesos.agent.containerizer.process_tree import descendants
 from minimesos.log import get_logger, setup
 from minimesos.units import NANOSECONDS, format_duration, parse_duration
+from minimesos.runtime.frame_socket import Reactor, Timer
 from minimesos_executor.agent_link import AgentLink, AgentLost
-from minimesos_executor.reactor import DueCall, SelectorReactor
+from minimesos_executor.reactor import SelectorReactor
 
 KILL_GRACE_S = 3.0
 AGENT_MARGIN_S = 2.0  # of the shutdown grace: left for the last status to arrive
@@ -40,12 +41,40 @@ Json = dict[str, Any]
 log = get_logger(__name__)
 
 
+class Child(Protocol):
+    """A command that was started."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None:
+        """Return its wait status once it has ended."""
+        ...
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal it and all that came of it."""
+        ...
+
+
+class StoppableReactor(Reactor, Protocol):
+    """A reactor that runs this executor, and so ends with it."""
+
+    def stop(self) -> None: ...
+
+
+Spawn = Callable[[Json, Mapping[str, str]], Child]
+"""Starts a task's command with an environment. Raises OSError, ValueError."""
+
+
 class CommandExecutor:
     """One task's life. Run by a reactor, told by signals, the agent and timers."""
 
-    def __init__(self, environment: Mapping[str, str], reactor: SelectorReactor) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], reactor: StoppableReactor, spawn: Spawn
+    ) -> None:
         self._environment = environment
         self._reactor = reactor
+        self._spawn = spawn
         self._link = AgentLink(environment, reactor, self._event, self._agent_lost)
         self._events: dict[str, Callable[[Json], None]] = {
             "SUBSCRIBED": self._subscribed,
@@ -60,11 +89,11 @@ class CommandExecutor:
         self._connected = True
         self._tells_killing = False
         self._task: Json | None = None
-        self._pid: int | None = None  # of the command, while it runs
+        self._child: Child | None = None  # the command, while it runs
         self._killed = False
         self._timed_out = False
         self._kill_at: float | None = None
-        self._kill_timer: DueCall | None = None
+        self._kill_timer: Timer | None = None
         self._last_uuid = ""  # of the task's terminal status
         self.exit_code = 0
 
@@ -98,7 +127,7 @@ class CommandExecutor:
     def _agent_lost(self, reason: str) -> None:
         log.error("Lost the agent", why=reason)
         self.exit_code = EXIT_FAILED
-        if self._pid is None:
+        if self._child is None:
             self._leave(EXIT_FAILED)
         else:
             self._connected = False
@@ -133,11 +162,11 @@ class CommandExecutor:
         log.info(f"Starting task {task_id}")
         self._update(task, "TASK_STARTING")
         try:
-            self._pid = spawn(task["command"], task_environment(self._environment, task))
+            self._child = self._spawn(task["command"], task_environment(self._environment, task))
         except (OSError, ValueError) as error:
             self._end("TASK_FAILED", f"Failed to launch the command: {error}")
             return
-        log.info(f"Forked command at {self._pid}")
+        log.info(f"Forked command at {self._child.pid}")
         self._update(task, "TASK_RUNNING")
         limit_s = _seconds(task.get("max_completion_time"))
         if limit_s is not None:
@@ -145,14 +174,12 @@ class CommandExecutor:
 
     def child_ended(self) -> None:
         """Take note of the command's end, if it has ended."""
-        if self._pid is None:
+        status = None if self._child is None else self._child.poll()
+        if self._child is None or status is None:
             return
-        pid, status = os.waitpid(self._pid, os.WNOHANG)
-        if not pid:
-            return
-        self._pid = None
         message = describe(status)
-        log.info(f"{message} (pid: {pid})")
+        log.info(f"{message} (pid: {self._child.pid})")
+        self._child = None
         if self._timed_out:
             self._end("TASK_FAILED", message, "REASON_MAX_COMPLETION_TIME_REACHED")
         elif self._killed:
@@ -194,7 +221,7 @@ class CommandExecutor:
         return KILL_GRACE_S
 
     def _took_too_long(self) -> None:
-        if self._pid is not None and not self._killed:
+        if self._child is not None and not self._killed:
             log.info("The task took longer than its max_completion_time")
             self._timed_out = True
             self._kill(0.0)
@@ -202,7 +229,7 @@ class CommandExecutor:
     def shut_down(self) -> None:
         """Kill the task, if there is one, in time before the agent kills everything."""
         log.info("Shutting down")
-        if self._pid is None:
+        if self._child is None:
             if not self._last_uuid:
                 self._leave(self.exit_code)
             return
@@ -211,7 +238,7 @@ class CommandExecutor:
 
     def _kill(self, grace_s: float) -> None:
         """SIGTERM the first time, SIGKILL after the grace; later calls can only shorten it."""
-        if self._pid is None or self._task is None:
+        if self._child is None or self._task is None:
             return
         now = self._reactor.time()
         if self._kill_at is None:
@@ -219,7 +246,7 @@ class CommandExecutor:
             self._killed = True
             if self._tells_killing and not self._timed_out:
                 self._update(self._task, "TASK_KILLING")
-            signal_tree(self._pid, signal.SIGTERM if grace_s > 0 else signal.SIGKILL)
+            self._child.signal(signal.SIGTERM if grace_s > 0 else signal.SIGKILL)
         elif now + grace_s >= self._kill_at:
             return
         if self._kill_timer is not None:
@@ -228,13 +255,27 @@ class CommandExecutor:
         self._kill_timer = self._reactor.call_later(grace_s, self._grace_is_over)
 
     def _grace_is_over(self) -> None:
-        if self._pid is not None:
+        if self._child is not None:
             log.info("The grace period is over: sending SIGKILL")
-            signal_tree(self._pid, signal.SIGKILL)
+            self._child.signal(signal.SIGKILL)
 
 
-def spawn(command: Json, environment: Mapping[str, str]) -> int:
-    """Start the command in a session of its own; returns its pid. Raises OSError, ValueError."""
+class ChildProcess:
+    """A command that runs as a child of this process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return status if pid else None
+
+    def signal(self, number: signal.Signals) -> None:
+        signal_tree(self.pid, number)
+
+
+def spawn(command: Json, environment: Mapping[str, str]) -> ChildProcess:
+    """Start the command in a session of its own. Raises OSError, ValueError."""
     value = command.get("value", "")
     if not value:
         raise ValueError("the command has no value")
@@ -249,16 +290,17 @@ def spawn(command: Json, environment: Mapping[str, str]) -> int:
     raise FileNotFoundError(f"'{value}' is not in PATH")
 
 
-def _spawn(path: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+def _spawn(path: str, arguments: Sequence[str], environment: Mapping[str, str]) -> ChildProcess:
     # posix_spawn does not copy this process, and reports why exec failed.
-    return os.posix_spawn(
+    pid = os.posix_spawn(
         path,
-        arguments,
+        list(arguments),
         environment,
         setsid=True,
         setsigmask=(),
         setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
     )
+    return ChildProcess(pid)
 
 
 def task_environment(environment: Mapping[str, str], task: Json) -> dict[str, str]:
@@ -329,7 +371,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"an agent starts this; {what}", file=sys.stderr)
         return 2
     reactor = SelectorReactor()
-    executor = CommandExecutor(dict(os.environ), reactor)
+    executor = CommandExecutor(dict(os.environ), reactor, spawn)
     _on_signals(reactor, {signal.SIGCHLD: executor.child_ended, signal.SIGTERM: executor.shut_down})
     try:
         executor.start()

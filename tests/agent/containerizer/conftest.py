@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from minimesos.agent.containers import (
 )
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.resources import Resources
+from minimesos.testing.lines import DEADLINE_S, Lines
 
-DEADLINE_S = 20.0
 PATH = os.environ["PATH"]
 
 
@@ -100,35 +99,8 @@ def containers(make_containers: Callable[..., Containers]) -> Containers:
 
 
 @pytest.fixture
-async def told(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-    """Return the lines that containers write to `$FIFO`, in turn."""
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    # For reading and writing, so that neither end ever waits for the other or sees its end.
-    with os.fdopen(os.open(path, os.O_RDWR), "rb", buffering=0) as fifo:
-
-        async def next_line() -> str:
-            return (await asyncio.to_thread(_readline, fifo)).decode().strip()
-
-        yield next_line
-
-
-def _readline(fifo: Any) -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        ready, _, _ = select.select([fifo], [], [], DEADLINE_S)
-        assert ready, "nothing was written in time"
-        line += fifo.read(1)
-    return line
-
-
-def is_gone(pid: int) -> bool:
-    """Wait for a process to end, and tell whether it did in time."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], DEADLINE_S)[0])
-    finally:
-        os.close(descriptor)
+def told(tmp_path: Path) -> Iterator[Callable[[], Awaitable[str]]]:
+    """Return the lines that containers write to the pipe `fifo`, in turn."""
+    lines = Lines(tmp_path / "fifo")
+    yield lines.next
+    lines.close()
