@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 import signal
 import sys
 from pathlib import Path
@@ -212,3 +213,31 @@ async def test_cleanup_removes_broadcasts_and_shuffle_files(start):
     backend.send("0", job(2, look, [1]))
     (end,) = await listener.ends(1)
     assert end.value == ([], ["shuffle_31_0_0.data"])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_through_kills_and_cancels_each_task_ends_once(start, seed):
+    chance = random.Random(seed)
+    backend, listener = await start(3)
+    count = 4000
+    bound = [chance.choice((-1, -1, 0, 1, 2)) for _ in range(count)]
+    backend.send("0", job(1, lambda i, _: os.getpid(), range(count), workers=bound))
+    kills, cancelled = 0, set()
+    while len(listener.ended) < count:
+        seen = len(listener.ended)
+        await listener.until(lambda: len(listener.ended) >= min(count, seen + 400))  # noqa: B023
+        pids = [end.value for end in listener.ended.values() if end.outcome == SUCCESS]
+        try:
+            os.kill(pids[-1], signal.SIGKILL)
+            kills += 1
+        except ProcessLookupError:
+            pass
+        some = [i for i in chance.sample(range(count), 50) if i not in listener.ended]
+        cancelled.update(some)
+        backend.send("0", cancel(some, interrupt=chance.random() < 0.5))
+    # The listener has refused to hear of any end twice.
+    lost = [i for i, end in listener.ended.items() if end.outcome == WORKER_LOST]
+    dropped = {i for i, end in listener.ended.items() if end.outcome == CANCELLED}
+    assert kills
+    assert len(lost) <= kills
+    assert dropped <= cancelled

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from minimesos.spark.backends import local
 from minimesos.spark.backends.local import LocalBackend
-from minimesos.testing.spark_executors import RecordingListener, job
+from minimesos.testing.spark_executors import DEADLINE_S, RecordingListener, job
 
 pytestmark = pytest.mark.integration
 
@@ -99,3 +102,35 @@ async def test_stopping_twice_and_before_the_start_is_harmless(tmp_path):
     await started(backend)
     await backend.stop()
     await backend.stop()
+
+
+DRIVER = """
+import asyncio, os, sys
+from minimesos.spark.backends.local import LocalBackend
+from minimesos.testing.spark_executors import DEADLINE_S, RecordingListener, job
+
+async def main():
+    backend, listener = LocalBackend(1, {}, sys.argv[1]), RecordingListener()
+    await backend.start(listener)
+    await listener.until(lambda: listener.added)
+    backend.send("0", job(1, lambda i, _: (os.getpid(), os.getppid()), [0]))
+    (end,) = await listener.ends(0)
+    print(*end.value, flush=True)
+    if sys.argv[2] == "killed":
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "ends without stopping"])
+def test_nothing_is_left_of_a_driver_that_is(how, tmp_path):
+    command = [sys.executable, "-P", "-c", DRIVER, str(tmp_path), how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as driver:
+        pidfds = [os.pidfd_open(int(pid)) for pid in driver.stdout.readline().split()]
+        if how == "killed":
+            driver.kill()
+        driver.wait(DEADLINE_S)
+    for pidfd in pidfds:
+        assert select.select([pidfd], [], [], DEADLINE_S)[0], "a worker or the zygote still runs"
+        os.close(pidfd)
