@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
 import minimesos
+from minimesos import log
 from minimesos.log import ROOT
 from minimesos.spark import callsite
 from minimesos.spark.accumulators import Accumulator, AccumulatorParam, default_param
@@ -115,6 +116,7 @@ class SparkContext:
 
     def _start(self, conf: SparkConf, py_files: list[str] | None) -> None:
         self._conf = conf
+        _show_warnings()
         self.master = conf.get("spark.master", "")
         self.appName = conf.get("spark.app.name", "")
         self._local_dir = make_local_dir(conf)
@@ -450,6 +452,12 @@ def _start_runner(master: str, conf: SparkConf, local_dir: str) -> JobRunner:
 
 def _paths(conf: SparkConf, setting: str) -> list[str]:
     return [path for path in conf.get(setting, "").split(",") if path]
+
+
+def _show_warnings() -> None:
+    """Log to stderr from WARN up, unless the program has arranged its logging itself."""
+    if not logging.getLogger(ROOT).hasHandlers():
+        log.setup("WARNING")
 
 
 def _refuse_in_task(conf: SparkConf | None) -> None:
