@@ -23,8 +23,8 @@ from typing import Any, Protocol
 
 from minimesos.agent.containerizer.process_tree import descendants
 from minimesos.log import get_logger, setup
-from minimesos.units import NANOSECONDS, format_duration, parse_duration
 from minimesos.runtime.frame_socket import Reactor, Timer
+from minimesos.units import NANOSECONDS, format_duration, parse_duration
 from minimesos_executor.agent_link import AgentLink, AgentLost
 from minimesos_executor.reactor import SelectorReactor
 

@@ -17,7 +17,7 @@ from minimesos.runtime.frame_socket import Reactor
 from minimesos.spark.conf import parse_seconds
 from minimesos_executor.pool import Fetch, WorkerPool
 from minimesos_executor.results import ResultOutbox
-from minimesos_executor.zygote import Zygote
+from minimesos_executor.workers import WorkerSource
 
 DEFAULT_LOCALITY_WAIT = "3s"
 
@@ -54,7 +54,9 @@ class Link(Protocol):
 class Control:
     """One executor: its pool, and what the driver wants of it."""
 
-    def __init__(self, reactor: Reactor, zygote: Zygote, identity: Identity, link: Link) -> None:
+    def __init__(
+        self, reactor: Reactor, zygote: WorkerSource, identity: Identity, link: Link
+    ) -> None:
         self.identity = identity
         self._link = link
         self._outbox = ResultOutbox()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import signal
 import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -31,7 +30,7 @@ from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_non
 from minimesos.spark.conf import parse_seconds
 from minimesos_executor.control import Control, Identity
 from minimesos_executor.pool import Fetch
-from minimesos_executor.zygote import Zygote
+from minimesos_executor.workers import WorkerSource
 
 ATTACH = "/minimesos.spark.Driver/Attach"
 ROOT_KEY = "minimesos-root-bin"  # metadata of Attach: our block directory
@@ -51,7 +50,12 @@ class DriverLink:
     """One executor's connection to its driver."""
 
     def __init__(
-        self, driver: str, secret: bytes, application_id: str, zygote: Zygote, identity: Identity
+        self,
+        driver: str,
+        secret: bytes,
+        application_id: str,
+        zygote: WorkerSource,
+        identity: Identity,
     ) -> None:
         self._driver = driver
         self._secret = secret
@@ -72,7 +76,6 @@ class DriverLink:
         self._control = Control(loop, self._zygote, self._identity, self)
         self._blocks = BlockClient(self._secret)
         self._work = asyncio.ensure_future(self._attached())
-        loop.add_signal_handler(signal.SIGTERM, self.give_up, "it was terminated (SIGTERM)")
         try:
             await self._work
         except asyncio.CancelledError:
@@ -82,6 +85,7 @@ class DriverLink:
             self._failure = str(error)
         finally:
             self._control.close()
+            await self._blocks.close()
         _log.error("executor ends", executor=self._identity.executor_id, reason=self._failure)
         return 1
 

@@ -24,8 +24,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import Reactor, Timer
 from minimesos_executor import messages
 from minimesos_executor.messages import NO_TASK, Task
-from minimesos_executor.workers import Worker
-from minimesos_executor.zygote import Zygote
+from minimesos_executor.workers import Worker, WorkerSource
 
 LOOKAHEAD_S = 0.010
 LOOKAHEAD_TASKS_MAX = 512
@@ -70,7 +69,7 @@ class WorkerPool:
     """One worker per slot, and the tasks that wait for them."""
 
     def __init__(
-        self, reactor: Reactor, zygote: Zygote, slots: int, listener: PoolListener
+        self, reactor: Reactor, zygote: WorkerSource, slots: int, listener: PoolListener
     ) -> None:
         self._reactor = reactor
         self._zygote = zygote

@@ -99,7 +99,6 @@ class Runner:
 
     def run(self) -> None:
         """Run tasks until the control process is gone."""
-        signal.signal(signal.SIGINT, self._on_poke)
         try:
             while True:
                 while self._tasks:
@@ -212,7 +211,8 @@ class Runner:
 
     # ----------------------------------------------------------------------------------- pokes
 
-    def _on_poke(self, signum: int, frame: FrameType | None) -> None:
+    def poked(self, signum: int, frame: FrameType | None) -> None:
+        """Look at the messages, at once if user code runs: then this is called in its place."""
         self._poked = True
         if self._in_user_code:
             self._look()
@@ -317,7 +317,9 @@ def run_worker(sock: socket.socket, board_fd: int) -> None:
     gc.disable()
     board = memoryview(mmap.mmap(board_fd, messages.BOARD_BYTES)).cast("q")
     os.close(board_fd)
-    Runner(sock, board).run()
+    runner = Runner(sock, board)
+    signal.signal(signal.SIGINT, runner.poked)
+    runner.run()
 
 
 def _flush_prints() -> None:

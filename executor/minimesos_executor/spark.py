@@ -10,27 +10,38 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from minimesos_executor import environment
 from minimesos_executor.zygote import Zygote
 
+if TYPE_CHECKING:
+    from minimesos_executor.driver_link import DriverLink
+
 SECRET_VARIABLE = "MINIMESOS_SPARK_SECRET"
+TERMINATED = "it was terminated (SIGTERM)"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the executor until the driver is gone or wants it to end."""
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; exits with 2 if it is malformed."""
     parser = argparse.ArgumentParser(prog="minimesos_executor spark", description=__doc__)
     parser.add_argument("--driver-url", required=True, metavar="HOST:PORT")
     parser.add_argument("--executor-id", required=True)
     parser.add_argument("--cores", type=int, required=True, help="worker slots")
     parser.add_argument("--app-id", required=True)
     parser.add_argument("--hostname", required=True, help="the agent's name for this host")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the executor until the driver is gone or wants it to end."""
+    options = parse(arguments)
     zygote = Zygote(forget=(SECRET_VARIABLE,))
-    secret = _secret(environment.take(SECRET_VARIABLE))
+    secret = secret_of(environment.take(SECRET_VARIABLE))
     if secret is None:
         print(f"{SECRET_VARIABLE} must hold the application's secret in hex", file=sys.stderr)
         zygote.close()
@@ -44,24 +55,34 @@ def main(arguments: Sequence[str]) -> int:
 
     log.setup()
     with tempfile.TemporaryDirectory(
-        prefix=f"blocks-{options.executor_id}-", dir=_scratch_dir(), ignore_cleanup_errors=True
+        prefix=f"blocks-{options.executor_id}-",
+        dir=scratch_dir(os.environ),
+        ignore_cleanup_errors=True,
     ) as directory:
         identity = Identity(options.executor_id, options.hostname, options.cores, directory)
         link = DriverLink(options.driver_url, secret, options.app_id, zygote, identity)
-        code = asyncio.run(link.run())
+        code = asyncio.run(_run_until_terminated(link))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # not waiting for what gRPC's threads may still be doing
 
 
-def _secret(text: str | None) -> bytes | None:
+async def _run_until_terminated(link: DriverLink) -> int:
+    import asyncio
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, link.give_up, TERMINATED)
+    return await link.run()
+
+
+def secret_of(text: str | None) -> bytes | None:
+    """Return the secret that a variable holds in hex, None if it holds none."""
     try:
         return bytes.fromhex(text or "") or None
     except ValueError:
         return None
 
 
-def _scratch_dir() -> str | None:
+def scratch_dir(environment: Mapping[str, str]) -> str | None:
     """Where blocks lie: as for Spark, its own variable, the sandbox, or the system's default."""
-    directories = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")
-    return directories[0] or os.environ.get("MESOS_SANDBOX")
+    directories = environment.get("SPARK_LOCAL_DIRS", "").split(",")
+    return directories[0] or environment.get("MESOS_SANDBOX")

@@ -12,12 +12,11 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from minimesos.runtime.frame_socket import Frame, FrameSocket, Reactor
 from minimesos_executor import messages
 from minimesos_executor.messages import NO_TASK, Task
-from minimesos_executor.zygote import Zygote
 
 TAIL_BYTES = 8192
 TAIL_LINES = 30
@@ -68,13 +67,36 @@ class StderrRelay:
             self._read_fd = -1
 
 
+class WorkerSource(Protocol):
+    """Where workers come from: the zygote; its methods say more."""
+
+    @property
+    def pid(self) -> int:
+        """The process of its own, 0 if it has none."""
+        ...
+
+    def attach(
+        self,
+        reactor: Reactor,
+        on_forked: Callable[[int, int], None],
+        on_exited: Callable[[int, int], None],
+        on_died: Callable[[], None],
+    ) -> None: ...
+
+    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None: ...
+
+    def signal(self, pid: int, signum: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Worker:
     """One life of the process in a slot."""
 
     def __init__(
         self,
         reactor: Reactor,
-        zygote: Zygote,
+        zygote: WorkerSource,
         slot: int,
         on_message: Callable[[Worker, tuple[Any, ...]], None],
         on_turn: Callable[[], None],
