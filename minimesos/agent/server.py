@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import minimesos
+from minimesos.actor import Stimulus
 from minimesos.agent import snapshot
 from minimesos.agent.agent import Agent, ShutdownRequested
 from minimesos.agent.containerizer.containerizer import PosixContainerizer
@@ -53,7 +54,8 @@ Pages = Callable[[], "Mapping[str, Handler]"]
 
 SHUTDOWN_MARGIN_S = 5.0  # what a shutdown may take beyond the executors' own grace period
 EXIT_NO_MASTER = 1
-_COMMAND_EXECUTOR = (sys.executable, "-P", "-m", "minimesos_executor", "command")
+EXECUTOR_PROGRAM = (sys.executable, "-P", "-m", "minimesos_executor")
+"""The command line that starts our executors; the kind of executor follows."""
 
 _log = get_logger(__name__)
 
@@ -71,10 +73,41 @@ class ServerFlags(AgentFlags):
     )
 
 
+class Containerizer(Protocol):
+    """Who performs the agent's container effects; `PosixContainerizer` says more."""
+
+    def perform(self, effect: LaunchContainer | UpdateContainer | DestroyContainer) -> None: ...
+
+    def usage(self, container_id: str) -> mesos_pb2.ResourceStatistics | None: ...
+
+    async def stop(self) -> None: ...
+
+
+MakeContainerizer = Callable[[ServerFlags, Callable[[Stimulus], None]], Containerizer]
+"""Makes a containerizer on the agent's loop, given what it calls with its stimuli."""
+
+
+def _posix_containerizer(
+    flags: ServerFlags, post: Callable[[Stimulus], None]
+) -> PosixContainerizer:
+    return PosixContainerizer(
+        post,
+        isolation=isolators(flags.isolation),
+        hard_cpu_cap=flags.cgroups_enable_cfs,
+        switch_user=flags.switch_user,
+        frameworks_home=flags.frameworks_home,
+    )
+
+
 class AgentServer:
     """An agent that listens. `start`, then `run`; `address` is known in between."""
 
-    def __init__(self, flags: ServerFlags, pages: Pages | None = None) -> None:
+    def __init__(
+        self,
+        flags: ServerFlags,
+        pages: Pages | None = None,
+        containerizer: MakeContainerizer = _posix_containerizer,
+    ) -> None:
         self._flags = flags
         self._pages = pages
         self._server: Server
@@ -82,7 +115,8 @@ class AgentServer:
         self._peers: Peers
         self._client: RpcClient
         self._executor_api: ExecutorApi
-        self._containerizer: PosixContainerizer
+        self._make_containerizer = containerizer
+        self._containerizer: Containerizer
 
     @property
     def address(self) -> str:
@@ -105,20 +139,14 @@ class AgentServer:
             self.address,
             ids=RandomIds(SystemRandom()),
             random=Random(),
-            command_executor=_COMMAND_EXECUTOR,
+            command_executor=(*EXECUTOR_PROGRAM, "command"),
         )
         self._peers = server.host(self.core, [EXECUTOR])
         host = self._peers.host
         self._client = RpcClient(AGENT, self._peers)
         self._executor_api = ExecutorApi(self._peers, self.core.state)
         server.one_port.route(PREFIXES, self._executor_api.protocol)
-        self._containerizer = PosixContainerizer(
-            host.post,
-            isolation=isolators(flags.isolation),
-            hard_cpu_cap=flags.cgroups_enable_cfs,
-            switch_user=flags.switch_user,
-            frameworks_home=flags.frameworks_home,
-        )
+        self._containerizer = self._make_containerizer(flags, host.post)
         host.perform(LaunchContainer, self._containerizer.perform)
         host.perform(UpdateContainer, self._containerizer.perform)
         host.perform(DestroyContainer, self._containerizer.perform)

@@ -91,7 +91,7 @@ class Accumulator(Generic[T]):
 
     def add(self, term: T) -> None:
         """Add a term."""
-        if self._is_copy and self._task is not TaskContext._current:
+        if self._is_copy and self._task is not TaskContext._running.task:
             self._enter_task()
         self._value = self.accum_param.addInPlace(self._value, term)
 

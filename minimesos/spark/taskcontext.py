@@ -6,13 +6,26 @@ in a worker process. Does not know how tasks are sent or retried.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from minimesos.spark.accumulators import Accumulator
     from minimesos.spark.env import WorkerEnv
+
+
+class _Running:
+    """Notes the task that runs in this process. Threads of user code see it, too."""
+
+    task: TaskContext | None = None
+
+
+class _RunningHere(threading.local):
+    """Notes the task that runs in each thread."""
+
+    task: TaskContext | None = None
 
 
 class TaskContext:
@@ -36,7 +49,7 @@ class TaskContext:
         "stored_blocks",
     )
 
-    _current: TaskContext | None = None
+    _running: ClassVar[_Running | _RunningHere] = _Running()
 
     def __init__(
         self,
@@ -62,17 +75,23 @@ class TaskContext:
     @classmethod
     def get(cls) -> TaskContext | None:
         """Return the task that runs in this process; None on the driver."""
-        return TaskContext._current
+        return TaskContext._running.task
+
+    @classmethod
+    def run_in_threads(cls) -> None:
+        """Let each thread of this process be a worker from now on, with a task of its own."""
+        if isinstance(cls._running, _Running):
+            cls._running = _RunningHere()
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Make this the current task for the length of a `with` block."""
-        previous = TaskContext._current
-        TaskContext._current = self
+        running = TaskContext._running
+        previous, running.task = running.task, self
         try:
             yield
         finally:
-            TaskContext._current = previous
+            running.task = previous
 
     def accumulator_updates(self) -> list[tuple[int, Any]]:
         """Return what this task has added to each accumulator, as (id, sum)."""
