@@ -14,14 +14,12 @@ failures are Spark's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from minimesos.actor import Effect, SetTimer
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.spark.conf import parse_memory_mb, parse_seconds
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.effects import (
@@ -32,6 +30,7 @@ from minimesos.spark.scheduler.effects import (
     JobSucceeded,
 )
 from minimesos.spark.scheduler.executor import Executor
+from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.placement import BlockLocations, preferences
 from minimesos.spark.scheduler.stage import (
@@ -43,6 +42,7 @@ from minimesos.spark.scheduler.stage import (
     StageInputs,
     Status,
 )
+from minimesos.spark.scheduler.stage_graph import StageGraph
 from minimesos.spark.scheduler.task import (
     Action,
     Extras,
@@ -55,34 +55,11 @@ from minimesos.spark.scheduler.task import (
 from minimesos.spark.scheduler.task_scheduler import TaskScheduler
 from minimesos.spark.scheduler.task_set import ANY_WORKER, DONE, TaskSet
 
-if TYPE_CHECKING:
-    from minimesos.spark.lineage import Lineage
-
 RESUBMIT_AFTER_S = 0.2
 """Failures to fetch come in bursts; wait for the burst to end."""
 RESUBMIT_TIMER = "resubmit failed stages"
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Settings that bound retries and results."""
-
-    task_failures: int = 4
-    stage_attempts: int = 4
-    locality_wait_s: float = 3.0
-    result_bytes: int = 1024**3
-
-    @classmethod
-    def of(cls, conf: Mapping[str, str]) -> Limits:
-        """Read the settings of an application."""
-        return cls(
-            task_failures=int(conf.get("spark.task.maxFailures", "4")),
-            stage_attempts=int(conf.get("spark.stage.maxConsecutiveAttempts", "4")),
-            locality_wait_s=parse_seconds(conf.get("spark.locality.wait", "3s")),
-            result_bytes=parse_memory_mb(conf.get("spark.driver.maxResultSize", "1g")) * 1024**2,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +82,7 @@ class DagScheduler:
         self._outputs = MapOutputTracker()
         self._blocks = BlockLocations()
         self._jobs: dict[int, Job] = {}
-        self._map_stages: dict[int, ShuffleMapStage] = {}
-        """By shuffle id, as long as a job needs them; outputs are known for longer."""
-        self._stage_ids = 0
+        self._graph = StageGraph(self._outputs, self._blocks)
         self._stage_keys = 0
         self._resubmit_armed = False
 
@@ -127,9 +102,7 @@ class DagScheduler:
             self._end(job)
             self._effects.append(JobSucceeded(job.id, ()))
             return
-        self._create_missing_stages(job.rdd, {job})
-        stage = ResultStage(self._next_stage_id(), job)
-        self._involve(stage, {job})
+        stage = self._graph.add_job(job)
         _log.info("job submitted", job=job.id, name=job.name, partitions=len(job.partitions))
         self._submit(stage, now)
 
@@ -210,59 +183,6 @@ class DagScheduler:
 
     # ---------------------------------------------------------------------------------- stages
 
-    def _next_stage_id(self) -> int:
-        self._stage_ids += 1
-        return self._stage_ids - 1
-
-    def _create_missing_stages(self, rdd: Lineage[Any], jobs: set[Job]) -> None:
-        """Create the map stages that have to run before `rdd` can be computed, parents first."""
-        order: list[ShuffleDependency] = []
-        seen: set[int] = set()
-        steps = [(dependency, False) for dependency in self._missing_shuffles(rdd)]
-        while steps:
-            dependency, is_expanded = steps.pop()
-            if is_expanded:
-                order.append(dependency)
-            elif dependency.shuffle_id not in seen:
-                seen.add(dependency.shuffle_id)
-                steps.append((dependency, True))
-                steps += [(each, False) for each in self._missing_shuffles(dependency.rdd)]
-        for dependency in order:
-            self._involve(self._map_stage(dependency), jobs)
-
-    def _map_stage(self, dependency: ShuffleDependency) -> ShuffleMapStage:
-        stage = self._map_stages.get(dependency.shuffle_id)
-        if stage is None:
-            stage = ShuffleMapStage(self._next_stage_id(), dependency)
-            self._map_stages[dependency.shuffle_id] = stage
-        return stage
-
-    def _involve(self, stage: Stage, jobs: set[Job]) -> None:
-        stage.jobs |= jobs
-        for job in jobs:
-            job.stages.add(stage)
-
-    def _missing_shuffles(self, rdd: Lineage[Any]) -> list[ShuffleDependency]:
-        """Return shuffles that a task of `rdd` may read and whose map outputs are not all there.
-
-        Not looked for behind an RDD all of whose partitions are cached.
-        """
-        found: dict[int, ShuffleDependency] = {}
-        seen = {rdd.rdd_id}
-        steps = [rdd]
-        while steps:
-            step = steps.pop()
-            if step.is_cached and self._blocks.count(step.rdd_id) == step.num_partitions:
-                continue
-            for dependency in step.dependencies:
-                if isinstance(dependency, ShuffleDependency):
-                    if not self._outputs.is_complete(dependency.shuffle_id):
-                        found[dependency.shuffle_id] = dependency
-                elif dependency.rdd.rdd_id not in seen:
-                    seen.add(dependency.rdd.rdd_id)
-                    steps.append(dependency.rdd)
-        return list(found.values())
-
     def _submit(self, stage: Stage, now: float) -> None:
         """Run a stage, or first those that it needs."""
         steps = [stage]
@@ -270,14 +190,12 @@ class DagScheduler:
             stage = steps.pop()
             if stage.status is not Status.IDLE or not stage.jobs:
                 continue
-            parents = [self._map_stage(each) for each in self._missing_shuffles(stage.rdd)]
-            if not parents:
+            parents = self._graph.missing_parents(stage)
+            if parents:
+                stage.status = Status.WAITING
+                steps += reversed(parents)
+            else:
                 self._run(stage, now)
-                continue
-            stage.status = Status.WAITING
-            for parent in parents:
-                self._involve(parent, stage.jobs)
-            steps += sorted(parents, key=lambda parent: -parent.id)
 
     def _run(self, stage: Stage, now: float) -> None:
         """Submit a task set with the partitions of a stage that are missing."""
@@ -298,6 +216,7 @@ class DagScheduler:
         except Exception as error:  # noqa: BLE001 - pickling runs methods of users' classes
             self._abort(stage, error)
             return
+        assert partitions, f"{stage} is submitted but nothing of it is missing"
         self._stage_keys += 1
         preferred = preferences(
             stage.rdd,
@@ -363,16 +282,10 @@ class DagScheduler:
     def _end(self, job: Job) -> None:
         """Forget a job, and the stages that no other job needs."""
         del self._jobs[job.id]
-        for stage in job.stages:
-            stage.jobs.discard(job)
-            if stage.jobs:
-                continue
-            stage.task_set = None
-            for task_set in self._tasks.live():
-                if task_set.owner.stage is stage:
-                    self._tasks.cancel(task_set)
-            if isinstance(stage, ShuffleMapStage):
-                del self._map_stages[stage.dependency.shuffle_id]
+        orphans = self._graph.remove_job(job)
+        for task_set in self._tasks.live():
+            if task_set.owner.stage in orphans:
+                self._tasks.cancel(task_set)
 
     # ------------------------------------------------------------- what the task scheduler reports
 
@@ -434,9 +347,10 @@ class DagScheduler:
                 decode_offsets(result),
             )
         self._tell_current(stage, task_set, slots)
-        if stage.status is not Status.RUNNING or not stage.jobs:
+        if stage.status is Status.IDLE or not stage.jobs:
             return
         if self._outputs.is_complete(dependency.shuffle_id):
+            # Even if it waits to be submitted again: older attempts have done the rest.
             self._complete(stage, now)
         elif stage.task_set is not None and stage.task_set.done == len(stage.task_set):
             # Some outputs went while others came.
@@ -535,7 +449,7 @@ class DagScheduler:
         for stage in self._running_stages():
             if isinstance(stage, ShuffleMapStage) and stage.dependency.shuffle_id in lost:
                 self._requeue_lost(stage, now)
-            elif any(each.shuffle_id in lost for each in self._missing_shuffles(stage.rdd)):
+            elif any(each.shuffle_id in lost for each in self._graph.missing_shuffles(stage.rdd)):
                 self._input_lost(stage, now)
 
     def _running_stages(self) -> list[Stage]:

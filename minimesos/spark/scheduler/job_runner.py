@@ -29,7 +29,7 @@ from minimesos.spark.backends.connect import connect
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import DRIVER, Location
 from minimesos.spark.errors import SparkException
-from minimesos.spark.scheduler.dag import DagScheduler, Limits
+from minimesos.spark.scheduler.dag import DagScheduler
 from minimesos.spark.scheduler.effects import (
     AccumulatorsUpdated,
     JobFailed,
@@ -37,6 +37,7 @@ from minimesos.spark.scheduler.effects import (
     Revive,
     SendFrame,
 )
+from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.taskcontext import TaskContext

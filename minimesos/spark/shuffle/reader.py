@@ -10,8 +10,7 @@ Called by `ShuffledRDD.compute`, in a worker process, inside a task.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator
 
 from minimesos.errors import MinimesosError
 from minimesos.spark.dependency import ShuffleDependency
@@ -43,8 +42,7 @@ def read(dependency: ShuffleDependency, index: int, task: TaskContext) -> Iterat
 
     Raises ShuffleFetchFailed, at once or while iterating, if a map output cannot be had.
     """
-    payload = cast("Mapping[Any, Any]", task.payload)
-    encoded = payload.get(payload_key(dependency.shuffle_id, index))
+    encoded = task.payload.get(payload_key(dependency.shuffle_id, index))
     if encoded is None:
         raise ShuffleFetchFailed(
             None, "", "its map outputs are not known", dependency.shuffle_id, ANY_MAP

@@ -25,7 +25,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark import accumulators
 from minimesos.spark.context import SparkContext
 from minimesos.spark.env import FetchFailed, Location, WorkerEnv
-from minimesos.spark.scheduler.dag import DagScheduler, Limits
+from minimesos.spark.scheduler.dag import DagScheduler
 from minimesos.spark.scheduler.effects import (
     AccumulatorsUpdated,
     JobFailed,
@@ -33,6 +33,7 @@ from minimesos.spark.scheduler.effects import (
     Revive,
     SendFrame,
 )
+from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.scheduler.task import describe_failure, load_stage
 from minimesos.spark.storage import BlockStore

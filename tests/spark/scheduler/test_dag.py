@@ -7,8 +7,8 @@ import traceback
 import pytest
 
 from minimesos.spark.accumulators import INT_ACCUMULATOR_PARAM, Accumulator
-from minimesos.spark.scheduler.dag import Limits
 from minimesos.spark.scheduler.effects import JobAborted, JobCancelled
+from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.taskcontext import TaskContext
 
 

@@ -14,9 +14,9 @@ from minimesos.spark.closure import refuse_stray
 from minimesos.spark.env import Location
 from minimesos.spark.errors import SparkException
 from minimesos.spark.scheduler import job_runner
-from minimesos.spark.scheduler.dag import Limits
 from minimesos.spark.scheduler.effects import JobAborted, JobCancelled
 from minimesos.spark.scheduler.job_runner import JobRunner
+from minimesos.spark.scheduler.limits import Limits
 
 
 class Rdd:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from minimesos.spark.scheduler.effects import JobAborted
+from minimesos.spark.taskcontext import TaskContext
 
 WORDS = ["to", "be", "or", "not", "to", "be", "that", "is", "the", "question"] * 3
 COUNTS = Counter(WORDS)
@@ -22,6 +24,68 @@ def steps_without_faults(new_cluster):
     cluster = new_cluster(executors=2)
     assert dict(two_stages(cluster).collect()) == COUNTS
     return cluster.steps
+
+
+def three_stages(cluster):
+    """Ends with the same counts, by way of another shuffle."""
+    by_length = two_stages(cluster).map(lambda pair: (len(pair[0]), [pair]))
+    grouped = by_length.reduceByKey(lambda a, b: a + b, 2)
+    return grouped.flatMap(lambda pair: pair[1])
+
+
+@pytest.mark.parametrize("noticed_after_s", [0.001, 0.1, 5.0])
+def test_a_job_of_three_stages_survives_too(new_cluster, noticed_after_s):
+    cluster = new_cluster(executors=3)
+    assert dict(three_stages(cluster).collect()) == COUNTS
+    for fatal_step in range(cluster.steps):
+        cluster = new_cluster(executors=3)
+        cluster.duration = lambda stage, partition: 0.01 * (1 + partition)
+
+        def kill_at(step, cluster=cluster, fatal_step=fatal_step):
+            if step == fatal_step:
+                cluster.kill(cluster.executors["1"], noticed_after_s)
+
+        cluster.before_step = kill_at
+        assert dict(three_stages(cluster).collect()) == COUNTS, f"killed at step {fatal_step}"
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_results_are_right_whatever_happens(new_cluster, seed, worker_killed):
+    dice = random.Random(seed)
+    cluster = new_cluster(executors=dice.randint(1, 3), cores=dice.randint(1, 3))
+    cluster.duration = lambda stage, partition: dice.choice([0.001, 0.01, 0.3])
+    mishaps = iter(range(2))
+
+    def mishap(step):
+        alive = [each for each in cluster.executors.values() if each.is_alive]
+        if alive and dice.random() < 0.01 and next(mishaps, None) is not None:
+            cluster.kill(dice.choice(alive), dice.choice([0.001, 0.1, 3.0]))
+            cluster.after(dice.choice([0.01, 1.0]), lambda: cluster.add_executor(cores=2))
+
+    def stumble(pair):
+        odds = random.Random(f"{seed} {pair} {TaskContext.get().taskAttemptId()}").random()
+        if odds < 0.02 and TaskContext.get().attemptNumber() == 0:
+            raise (ValueError if odds < 0.01 else worker_killed)("by the test")
+        return pair
+
+    cluster.before_step = mishap
+    first = two_stages(cluster).map(stumble)
+    if dice.random() < 0.5:
+        first.cache()
+    second = three_stages(cluster).map(stumble)
+    both = first.union(second).reduceByKey(lambda a, b: a + b, 5)
+    jobs = [cluster.submit(both, lambda task, items: list(items)) for _ in range(2)]
+    jobs += [cluster.submit(first, lambda task, items: list(items))]
+    cluster.run_until(lambda: all(job in cluster.ended for job in jobs))
+    double = {word: 2 * count for word, count in COUNTS.items()}
+    for job, expected in zip(jobs, [double, double, COUNTS], strict=True):
+        pairs = [pair for part in cluster.results(job) for pair in part]
+        assert len(pairs) == len(expected)
+        assert dict(pairs) == expected
+    cluster.settle()
+    alive = [each for each in cluster.executors.values() if each.is_alive]
+    assert not any(executor.running or executor.queue for executor in alive)
+    assert not cluster.scheduler.progress()
 
 
 @pytest.mark.parametrize("noticed_after_s", [0.001, 5.0])
