@@ -1,0 +1,223 @@
+"""Which executor gets how many tasks, and when.
+
+Every executor is kept a little ahead: it has tasks queued besides those that run, as many as take
+it about 50 ms by what has been observed, and none if tasks are long. So no core waits for a round
+trip, and what is queued in one place when another runs dry is soon done, or is recalled.
+
+Belongs to the task scheduler, which says when there may be something to hand out. Does not know
+what tasks are, or how they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from minimesos.actor import Effect, SetTimer
+from minimesos.log import get_logger
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.env import Location
+from minimesos.spark.scheduler.effects import Revive
+from minimesos.spark.scheduler.executor import FRAME_TASKS_MAX, Executor
+from minimesos.spark.scheduler.task_set import TaskSet
+from minimesos.spark.scheduler.task_sets import TaskSets
+
+AHEAD_S = 0.05
+"""How much work an executor has queued besides what runs."""
+AHEAD_MAX = 1024
+"""Tasks queued per core, at most."""
+AHEAD_UNKNOWN = 3
+"""Tasks queued per core while no task of the set has ended yet."""
+RECALL_AFTER_S = 0.1
+"""How long a core may be idle while tasks are queued elsewhere."""
+STARVATION_S = 15.0
+
+STARVATION_TIMER = "starvation"
+RECALL_TIMER = "recall"
+LOCALITY_TIMER = "locality"
+
+_SMOOTHING = 0.5
+
+_log = get_logger(__name__)
+
+
+class Dispatcher:
+    """Owns the executors, and fills them with tasks of the live task sets, by priority.
+
+    `give_up` is called for a task set of which a task cannot be put into a frame.
+    """
+
+    def __init__(
+        self,
+        task_sets: TaskSets,
+        effects: list[Effect],
+        give_up: Callable[[TaskSet, Exception, float], None],
+    ) -> None:
+        self.executors: dict[str, Executor] = {}
+        self.total_cores = 0
+        self._task_sets = task_sets
+        self._effects = effects
+        self._give_up = give_up
+        self._numbers = 0
+        self._timers: set[str] = set()
+        self._starving_since_s: float | None = None
+        self._rotation = 0
+
+    def add(self, location: Location, cores: int) -> Executor:
+        """An executor takes tasks from now on."""
+        self._numbers += 1
+        executor = Executor(self._numbers, location.host, cores, location, self._effects)
+        self.executors[executor.id] = executor
+        self.total_cores += cores
+        return executor
+
+    def remove(self, executor_id: str) -> Executor | None:
+        """An executor is gone; None if it is not known."""
+        executor = self.executors.pop(executor_id, None)
+        if executor is not None:
+            self.total_cores -= executor.cores
+        return executor
+
+    def observe(self, executor: Executor, task_ids: list[int], now: float) -> None:
+        """Learn how long tasks take from how fast an executor gets through them."""
+        busy_cores = min(executor.cores, executor.outstanding)
+        elapsed_s = now - executor.progress_at_s
+        executor.progress_at_s = now
+        executor.outstanding -= len(task_ids)
+        executor.recalled.difference_update(task_ids)
+        task_set, _ = self._task_sets.find(task_ids[0])
+        if task_set is not None:
+            seen_s = elapsed_s * busy_cores / len(task_ids)
+            mean_s = task_set.mean_s
+            task_set.mean_s = seen_s if mean_s is None else mean_s + _SMOOTHING * (seen_s - mean_s)
+
+    def feed_all(self, now: float) -> None:
+        """Give work to all executors, the least loaded first."""
+        executors = list(self.executors.values())
+        if len(executors) > 1:
+            self._rotation = (self._rotation + 1) % len(executors)
+            executors = executors[self._rotation :] + executors[: self._rotation]
+            executors.sort(key=lambda executor: executor.outstanding / executor.cores)
+        for task_set in self._task_sets.live():
+            pending = task_set.pending
+            if pending and not task_set.is_zombie:
+                for executor in executors:
+                    self._launch(task_set, executor, pending, now)
+                if not task_set.pending:
+                    continue
+                if not task_set.is_choosy(now):
+                    break  # what comes first must not be overtaken
+                self._set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
+        for executor in executors:
+            executor.flush()
+        self._note_starvation(now)
+
+    def feed(self, executor: Executor, now: float) -> None:
+        """Give work to an executor that has become less busy."""
+        for task_set in self._task_sets.live():
+            if task_set.pending and not task_set.is_zombie:
+                self._launch(task_set, executor, task_set.pending, now)
+                if task_set.pending and not task_set.is_choosy(now):
+                    break
+        executor.flush()
+
+    def _launch(self, task_set: TaskSet, executor: Executor, pending: int, now: float) -> None:
+        """Put an executor's share of `pending` tasks into its next frames."""
+        room = executor.cores * (1 + _tasks_ahead(task_set.mean_s)) - executor.outstanding
+        share = -(-pending * executor.cores // self.total_cores)
+        limit = min(room, share)
+        while limit > 0:
+            slots = task_set.take(
+                min(limit, FRAME_TASKS_MAX), executor.number, executor.id, executor.host, now
+            )
+            if not slots:
+                break
+            if executor.outstanding == 0:
+                executor.progress_at_s = now
+            try:
+                executor.add_tasks(task_set, slots, self._task_sets.begin(task_set, slots))
+            except Exception as error:  # noqa: BLE001 - pickling runs methods of users' classes
+                self._unlaunched(task_set, slots, error, now)
+                break
+            limit -= len(slots)
+
+    def _unlaunched(
+        self, task_set: TaskSet, slots: Sequence[int], error: Exception, now: float
+    ) -> None:
+        """A task's input cannot be pickled: give the task set up."""
+        for slot in slots:
+            self._task_sets.end(task_set.task_id(slot))
+            task_set.requeue(slot)
+        self._give_up(task_set, error, now)
+
+    # ---------------------------------------------------------------------------------- timers
+
+    def timer_fired(self, name: str, now: float) -> None:
+        """A timer of ours is due."""
+        self._timers.discard(name)
+        if name == RECALL_TIMER:
+            self._recall(now)
+        else:
+            self.feed_all(now)
+
+    def _set_timer(self, name: str, at_s: float) -> None:
+        if name not in self._timers:
+            self._timers.add(name)
+            self._effects.append(SetTimer(name, at_s))
+
+    def _note_starvation(self, now: float) -> None:
+        """Warn, again and again, while tasks wait and none runs."""
+        starving = any(task_set.pending for task_set in self._task_sets.active()) and not any(
+            executor.outstanding for executor in self.executors.values()
+        )
+        if not starving:
+            self._starving_since_s = None
+            return
+        if self._starving_since_s is None:
+            self._starving_since_s = now
+            self._effects.append(Revive())
+        elif now >= self._starving_since_s + STARVATION_S:
+            self._starving_since_s = now
+            _log.warning(
+                "Initial job has not accepted any resources; check your cluster UI to ensure that "
+                "workers are registered and have sufficient resources"
+            )
+            self._effects.append(Revive())
+        self._set_timer(STARVATION_TIMER, self._starving_since_s + STARVATION_S)
+
+    def watch_balance(self, now: float) -> None:
+        """Look after a while whether a core is still idle while tasks are queued elsewhere."""
+        if RECALL_TIMER not in self._timers and any(
+            executor.outstanding > executor.cores for executor in self.executors.values()
+        ):
+            self._set_timer(RECALL_TIMER, now + RECALL_AFTER_S)
+
+    def _recall(self, now: float) -> None:
+        """Ask for queued tasks back, the latest first; they end as CANCELLED and go elsewhere."""
+        idle = sum(max(0, each.cores - each.outstanding) for each in self.executors.values())
+        for executor in self.executors.values():
+            spare = executor.outstanding - executor.cores - len(executor.recalled)
+            count = min(idle, spare)
+            if count <= 0:
+                continue
+            candidates = sorted(
+                task_id
+                for task_set in self._task_sets.active()
+                if not task_set.is_choosy(now)
+                for task_id in map(task_set.task_id, task_set.running_on(executor.number))
+                if task_id not in executor.recalled
+            )
+            task_ids = candidates[-count:]
+            executor.recalled.update(task_ids)
+            idle -= len(task_ids)
+            executor.send(spark_pb2.DriverFrame(cancel=spark_pb2.CancelTasks(task_ids=task_ids)))
+        if idle:
+            self.watch_balance(now)
+
+
+def _tasks_ahead(mean_s: float | None) -> int:
+    """Return how many tasks to queue for a core besides the one that it runs."""
+    if mean_s is None:
+        return AHEAD_UNKNOWN
+    if mean_s > AHEAD_S:
+        return 0
+    return max(1, min(AHEAD_MAX, int(AHEAD_S / mean_s))) if mean_s > 0 else AHEAD_MAX
