@@ -27,6 +27,12 @@ from minimesos.spark.scheduler.task import (
 from minimesos.spark.scheduler.task_set import ANY_WORKER, RUNNING, TaskSet
 from minimesos.spark.scheduler.task_sets import TaskSets
 
+EXECUTOR_LOST = "ExecutorLostFailure"
+WORKER_LOST = "WorkerLost"
+LOSSES_MIN = 4
+"""Losses of processes that a task survives at least, also where `local[N]` gives up at its first
+exception: that comes again, a process that was killed by hand does not."""
+
 _log = get_logger(__name__)
 
 
@@ -135,7 +141,7 @@ class TaskScheduler:
         for position, (task_id, task_set, slot) in reversed(list(enumerate(lost))):
             self._task_sets.end(task_id)
             if position < executor.cores:
-                failure = TaskFailure("ExecutorLostFailure", text, "", None, False)
+                failure = TaskFailure(EXECUTOR_LOST, text, "", None, False)
                 self._failed(task_set, slot, task_id, executor, failure, now)
             else:
                 self._requeue(task_set, slot)
@@ -221,7 +227,7 @@ class TaskScheduler:
                 failure = decode_fetch_failure(payload)
                 self._fetch_failed(task_set, slot, task_id, executor, failure, now)
             elif outcome == spark_pb2.WORKER_LOST:
-                lost = TaskFailure("WorkerLost", payload.decode(), "", None, False)
+                lost = TaskFailure(WORKER_LOST, payload.decode(), "", None, False)
                 self._failed(task_set, slot, task_id, executor, lost, now)
             else:
                 self._failed(task_set, slot, task_id, executor, decode_failure(payload), now)
@@ -243,8 +249,10 @@ class TaskScheduler:
         )
         _log.warning(lost)
         times = task_set.failures[slot] = task_set.failures.get(slot, 0) + 1
+        is_loss = failure.class_name in (EXECUTOR_LOST, WORKER_LOST)
+        limit = max(self._max_failures, LOSSES_MIN) if is_loss else self._max_failures
         self._requeue(task_set, slot)
-        if task_set.is_zombie or not (failure.fatal or times >= self._max_failures):
+        if task_set.is_zombie or not (failure.fatal or times >= limit):
             return
         _log.error(f"Task {slot} in stage {task_set} failed {times} times; aborting job")
         reason = (

@@ -120,6 +120,17 @@ def test_a_worker_that_dies_four_times_under_a_task_ends_the_job(new_cluster, wo
         cluster.run_job(cluster.parallelize([1], 1), die)
 
 
+def test_the_loss_of_a_worker_is_forgiven_even_where_exceptions_are_not(new_cluster, worker_killed):
+    cluster = new_cluster(limits=Limits(task_failures=1))
+
+    def die_once(task, items):
+        if task.attemptNumber() == 0:
+            raise worker_killed("worker 0 was killed by SIGKILL")
+        return list(items)
+
+    assert cluster.run_job(cluster.parallelize([1], 1), die_once) == [[1]]
+
+
 def test_a_failing_job_stops_its_other_tasks(new_cluster):
     cluster = new_cluster(executors=2, limits=Limits(task_failures=1))
     cluster.duration = lambda stage, partition: 0.01 if partition == 0 else 100.0
