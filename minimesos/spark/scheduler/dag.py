@@ -275,7 +275,10 @@ class DagScheduler:
             self._fail(job, error)
 
     def _fail(self, job: Job, error: Exception) -> None:
-        _log.warning("job failed", job=job.id, name=job.name)
+        if isinstance(error, JobCancelled):
+            _log.info("job cancelled", job=job.id, name=job.name)
+        else:
+            _log.warning("job failed", job=job.id, name=job.name)
         self._end(job)
         self._effects.append(JobFailed(job.id, error))
 
