@@ -16,9 +16,7 @@ from minimesos.spark.env import Location
 class BackendListener(Protocol):
     """Hears of executors and of what they answer."""
 
-    def executor_added(
-        self, executor_id: str, host: str, cores: int, location: Location
-    ) -> None:
+    def executor_added(self, executor_id: str, host: str, cores: int, location: Location) -> None:
         """An executor has registered, passed the handshake, and takes frames from now on."""
 
     def executor_lost(self, executor_id: str, reason: str) -> None:

@@ -87,9 +87,7 @@ def test_an_offer_with_too_little_memory_is_declined_without_a_filter_and_says_w
     (answer,) = answer_offers([offer(1, 4, mem=1000)], settings(), Ledger())
     assert answer.launches == []
     assert answer.refuse_seconds is None
-    assert answer.reason == (
-        "an executor needs 1 cpus and 1408 MB, offered are 4 cpus and 1000 MB"
-    )
+    assert answer.reason == ("an executor needs 1 cpus and 1408 MB, offered are 4 cpus and 1000 MB")
 
 
 def test_two_failures_exclude_an_agent_but_kills_do_not_count() -> None:
