@@ -22,7 +22,7 @@ from minimesos.runtime.frame_socket import Frame, FrameSocket
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.env import Location
 
-LOOPBACK = "127.0.0.1"
+HOST = "localhost"
 STOP_TIMEOUT_S = 2.0
 FRUITLESS_MAX = 3  # executors in a row that die before a task has ended
 
@@ -35,8 +35,6 @@ class LocalBackend:
     def __init__(self, cores: int, conf: Mapping[str, str], local_dir: str) -> None:
         self._cores = cores
         self._conf = dict(conf)
-        # Its tasks open the driver's own files, so both must be on one host by name too.
-        self._host = conf.get("spark.driver.host", LOOPBACK)
         self._local_dir = local_dir
         self._listener: BackendListener | None = None
         self._executor: _Executor | None = None
@@ -77,7 +75,7 @@ class LocalBackend:
         self._started += 1
         root = os.path.join(self._local_dir, f"executor-{executor_id}")
         os.makedirs(root, mode=0o700, exist_ok=True)
-        self._executor = _Executor(self, executor_id, self._host, self._cores, root, self._conf)
+        self._executor = _Executor(self, executor_id, self._cores, root, self._conf)
         registered = spark_pb2.Registered(conf=self._conf, application_id=self._application_id)
         self._executor.send(spark_pb2.DriverFrame(registered=registered))
 
@@ -87,8 +85,8 @@ class LocalBackend:
             return
         if frame.HasField("register"):
             executor.registered = True
-            location = Location(executor.executor_id, self._host, "", executor.root)
-            self._listener.executor_added(executor.executor_id, self._host, self._cores, location)
+            location = Location(executor.executor_id, HOST, "", executor.root)
+            self._listener.executor_added(executor.executor_id, HOST, self._cores, location)
         elif frame.HasField("results"):
             self._fruitless = 0
             self._listener.results(executor.executor_id, frame.results)
@@ -117,7 +115,6 @@ class _Executor:
         self,
         backend: LocalBackend,
         executor_id: str,
-        host: str,
         cores: int,
         root: str,
         conf: Mapping[str, str],
@@ -130,7 +127,7 @@ class _Executor:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                _command(theirs.fileno(), executor_id, host, cores, root),
+                _command(theirs.fileno(), executor_id, cores, root),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 env=_environment(conf),
@@ -179,10 +176,10 @@ class _Executor:
         self._backend.died(self, f"executor {self.executor_id} (pid {self._process.pid}) {reason}")
 
 
-def _command(fd: int, executor_id: str, host: str, cores: int, root: str) -> list[str]:
+def _command(fd: int, executor_id: str, cores: int, root: str) -> list[str]:
     return [
         *(sys.executable, "-P", "-m", "minimesos_executor", "local"),
-        *("--fd", str(fd), "--executor-id", executor_id, "--host", host),
+        *("--fd", str(fd), "--executor-id", executor_id, "--host", HOST),
         *("--cores", str(cores), "--dir", root),
         *("--path", os.pathsep.join(path for path in sys.path if path)),
     ]
