@@ -175,3 +175,27 @@ async def test_large_answers_pass_through_the_pipe_with_back_pressure() -> None:
             frames = [len(frame) async for frame in channel.unary_stream("/test.Big/Get")(b"")]
         assert frames == [2**20] * 8
         await server.stop(grace=0)
+
+
+async def test_connections_that_begin_with_a_routed_prefix_are_not_http():
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(b"routed " + data)
+            self.transport.close()
+
+    async with served() as here:
+        here.one_port.route([b"POST /special"], Echo)
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        for piece in (b"POST", b" /spec", b"ial\n"):
+            writer.write(piece)
+            await writer.drain()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await reader.read() == b"routed POST /special\n"
+        writer.close()
+        async with aiohttp.ClientSession() as session:
+            response = await session.post(f"http://{here.address}/", data="special")
+            assert await response.text() == "POST special"

@@ -18,6 +18,7 @@ import pytest
 from minimesos.errors import InvalidValue
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.resources import Resources
+from minimesos.testing.lines import ended
 
 pytestmark = pytest.mark.integration
 
@@ -350,6 +351,31 @@ async def test_stopping_the_containerizer_destroys_everything(containers, told, 
     pid = int(await told())
     await containers.containerizer.stop()
     assert not os.path.exists(f"/proc/{pid}")
+
+
+AGENT = """
+import asyncio, sys
+from minimesos.agent.containerizer.containerizer import PosixContainerizer
+from minimesos.agent.containers import LaunchContainer
+from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.resources import Resources
+async def main():
+    containerizer = PosixContainerizer(lambda stimulus: None)
+    command = mesos_pb2.CommandInfo(value=f"echo $$ > {sys.argv[2]}; sleep 60 & wait")
+    sandbox = sys.argv[1] + "/runs/c1"
+    containerizer.perform(
+        LaunchContainer("c1", "f1", "e1", command, {}, Resources.EMPTY, sandbox, ""))
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+async def test_nothing_outlives_an_agent_that_was_killed(told, tmp_path):
+    arguments = [sys.executable, "-c", AGENT, str(tmp_path), str(tmp_path / "fifo")]
+    with subprocess.Popen(arguments) as agent:
+        pid = int(await told())
+        agent.kill()
+    assert await ended(pid)
 
 
 async def test_killing_the_supervisor_kills_the_container(containers, told, tmp_path):
