@@ -7,6 +7,7 @@ talk to it, and ends with the driver, however that ends. Imports no gRPC for tha
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from typing import Protocol
@@ -75,14 +76,24 @@ class LocalCluster:
         return line
 
     async def stop(self) -> None:
-        await asyncio.to_thread(self._end)
-
-    def _end(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
         try:
-            self._process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+            await asyncio.wait_for(_exited(self._process.pid), _STOP_TIMEOUT_S)
+        except TimeoutError:
             self._process.kill()
-            self._process.wait()
+        self._process.wait()
+
+
+async def _exited(pid: int) -> None:
+    """Wait for the end of a child. Not in a thread: at interpreter exit none can be started."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    descriptor = os.pidfd_open(pid)
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
