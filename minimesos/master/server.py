@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
-import grpc
-
 import minimesos
 from minimesos.actor import Effect
 from minimesos.flags import flags_at_startup, to_json
@@ -40,11 +38,6 @@ if TYPE_CHECKING:
 
 Pages = Callable[[], "Mapping[str, Handler]"]
 """Returns the routes of a console; called with the first HTTP request, so it may import late."""
-
-_STATUS_CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    501: grpc.StatusCode.UNIMPLEMENTED,
-}
 
 _log = get_logger(__name__)
 
@@ -108,7 +101,9 @@ class MasterServer:
             return metrics.master_metrics(self._state(), self._peers.host.clock.now())
 
         routes = endpoints.common_routes("master", to_json(self._flags), self._state, numbers)
-        routes |= endpoints.master_routes(self._state, lambda: snapshot.roles(self.core))
+        routes |= endpoints.master_routes(
+            self._state, lambda: snapshot.roles(self.core), lambda: snapshot.agents(self.core)
+        )
         if self._pages is not None:
             routes |= self._pages()
         return await Router("master", routes).runner()
@@ -121,8 +116,7 @@ class MasterServer:
             try:
                 response, effects = Operator(self.core).operate(call, now)
             except OperatorRefusal as refusal:
-                code = _STATUS_CODES[refusal.status]
-                answered.set_exception(OperatorError(code, str(refusal)))
+                answered.set_exception(OperatorError(refusal.status, str(refusal)))
                 return ()
             answered.set_result(response or master_pb2.Response())
             return effects

@@ -52,15 +52,20 @@ OPTIONS = (
     ("grpc.enable_http_proxy", 0),
 )
 
+_STATUS_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+}
+
 OperatorHandler = Callable[[master_pb2.Call], Awaitable[master_pb2.Response]]
 
 
 class OperatorError(MinimesosError):
-    """An operator call cannot be answered; `code` is the gRPC status that says why."""
+    """An operator call cannot be answered; `status` is the HTTP status that says why."""
 
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.status = status
 
 
 class RpcServer:
@@ -100,7 +105,7 @@ class RpcServer:
             except DecodeError as error:
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"malformed call: {error}")
             except OperatorError as error:
-                await context.abort(error.code, str(error))
+                await context.abort(_STATUS_CODES[error.status], str(error))
             return response.SerializeToString()
 
         self._add(_OPERATOR, grpc.unary_unary_rpc_method_handler(handle))
