@@ -1,7 +1,7 @@
 """Count the words of real text: by default every .py file of Python's standard library.
 
 Run:     minimesos submit --master mesos://127.0.0.1:5050 examples/word_count.py [PATH ...]
-Prints:  the 20 most frequent words, each with its count, then how much was read and how long it took
+Prints:  the 20 most frequent words with their counts, how much was read, how long it took
 """
 
 import sys

@@ -6,35 +6,31 @@ users name by extension (`.gz`, `.bz2`) are not handled here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from minimesos.errors import MinimesosError
 
 COMPRESS_MIN_BYTES = 512
 """Smaller blocks are stored: the header and the call cost more than they save."""
 
-_lz4_compress: Callable[[bytes], bytes] | None
-_lz4_decompress: Callable[[bytes | memoryview], bytes] | None
 try:
-    from lz4.block import compress as _lz4_compress
-    from lz4.block import decompress as _lz4_decompress
+    from lz4 import block as _lz4
 except ImportError:
-    _lz4_compress = _lz4_decompress = None
+    _lz4 = None
 
 
 def compress(data: bytes) -> bytes | None:
     """Return the data compressed, or None if that is impossible or does not pay."""
-    if _lz4_compress is None or len(data) < COMPRESS_MIN_BYTES:
+    if _lz4 is None or len(data) < COMPRESS_MIN_BYTES:
         return None
-    compressed = _lz4_compress(data)
+    compressed: bytes = _lz4.compress(data)
     return compressed if len(compressed) < len(data) else None
 
 
 def decompress(data: bytes | memoryview) -> bytes:
     """Undo `compress`. Raises MinimesosError where the writer had lz4 and we have not."""
-    if _lz4_decompress is None:
+    if _lz4 is None:
         raise MinimesosError(
             "a block is compressed with lz4, which is not installed here; install the same extras "
             "on all machines: pip install 'minimesos[fast]'"
         )
-    return _lz4_decompress(data)
+    decompressed: bytes = _lz4.decompress(data)
+    return decompressed
