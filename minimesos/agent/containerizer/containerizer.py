@@ -44,14 +44,14 @@ _log = get_logger(__name__)
 class _Container:
     """A container from its launch until its exit is told."""
 
-    __slots__ = ("destroyed", "launch", "limitation", "preparing", "process", "resources", "task")
+    __slots__ = ("grace_s", "launch", "limitation", "preparing", "process", "resources", "task")
 
     def __init__(self, launch: LaunchContainer) -> None:
         self.launch = launch
         self.resources: Resources = launch.resources
         self.preparing: asyncio.Task[Identity | None] | None = None
         self.process: SupervisedProcess | None = None
-        self.destroyed = False
+        self.grace_s: float | None = None  # of a destruction that was asked for
         self.limitation: Limitation | None = None
         self.task: asyncio.Task[None]
 
@@ -119,7 +119,7 @@ class PosixContainerizer:
         container = self._containers.get(effect.container_id)
         if container is None:
             return
-        container.destroyed = True
+        container.grace_s = effect.grace_s
         if container.process is not None:
             container.process.destroy(effect.grace_s)
         elif container.preparing is not None:
@@ -154,7 +154,7 @@ class PosixContainerizer:
                 Launch.of_command(launch.command, launch.environment, launch.sandbox, identity)
             )
         except asyncio.CancelledError:
-            if not container.destroyed:
+            if container.grace_s is None:
                 raise
             return ContainerExited(launch.container_id, None, message="Destroyed while starting")
         except (OSError, MinimesosError) as error:
@@ -164,8 +164,8 @@ class PosixContainerizer:
                 mesos_pb2.TaskStatus.REASON_CONTAINER_LAUNCH_FAILED,
                 str(error),
             )
-        if container.destroyed:
-            container.process.destroy(0.0)
+        if container.grace_s is not None:
+            container.process.destroy(container.grace_s)
         return None
 
     async def _prepare(self, launch: LaunchContainer) -> Identity | None:

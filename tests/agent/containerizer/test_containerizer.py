@@ -371,10 +371,12 @@ asyncio.run(main())
 
 
 async def test_nothing_outlives_an_agent_that_was_killed(told, tmp_path):
-    arguments = [sys.executable, "-c", AGENT, str(tmp_path), str(tmp_path / "fifo")]
-    with subprocess.Popen(arguments) as agent:
-        pid = int(await told())
-        agent.kill()
+    agent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", AGENT, str(tmp_path), str(tmp_path / "fifo"))
+    )
+    pid = int(await told())
+    agent.kill()
+    await agent.wait()
     assert await ended(pid)
 
 

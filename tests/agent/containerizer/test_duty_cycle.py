@@ -131,6 +131,7 @@ if other == 0:
 duty = DutyCycle(1.0, 0.0)
 duty._stopped |= stop_tree()
 assert duty._stopped == {other}, duty._stopped
+os.waitpid(other, os.WUNTRACED)
 duty.resume()
 os.waitpid(other, os.WCONTINUED)
 assert read_stat(child).stopped and not read_stat(other).stopped
