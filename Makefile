@@ -40,11 +40,12 @@ check: $(VENV)/.dev-stamp  ## lint, types, layers, generated files
 	@$(BIN)/lint-imports
 	@$(BIN)/python proto/generate.py --check
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python -m pytest tests/house
 
 proto: $(VENV)/.dev-stamp  ## regenerate minimesos/proto from proto/
 	@$(BIN)/python proto/generate.py
 
-docs: $(VENV)/.dev-stamp  ## regenerate docs/configuration from the flags
+docs: $(VENV)/.dev-stamp  ## regenerate docs/configuration and docs/cli.md
 	@$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.user-stamp .venv-bench/.stamp  ## measure us and the peers side by side (see benchmarks/README.md)
