@@ -101,6 +101,10 @@ class CommandExecutor:
         """Subscribe. Raises AgentLost."""
         self._link.subscribe()
 
+    def close(self) -> None:
+        """Hang up, whatever the agent has not heard yet."""
+        self._link.close()
+
     # -- the agent --------------------------------------------------------------------------------
 
     def _event(self, event: Json) -> None:
@@ -199,7 +203,7 @@ class CommandExecutor:
 
     def _leave(self, exit_code: int) -> None:
         self.exit_code = self.exit_code or exit_code
-        self._link.close()
+        self.close()
         self._reactor.stop()
 
     # -- its end ----------------------------------------------------------------------------------
