@@ -17,7 +17,14 @@ HERE = Path(__file__).parent
 def submit(cluster: ProcessCluster, script: str) -> None:
     print(f"\n$ minimesos submit --master {cluster.url} examples/{script}", flush=True)
     command = [sys.executable, "-m", "minimesos", "submit", "--master", cluster.url]
-    subprocess.run([*command, str(HERE / script)], check=True)
+    with subprocess.Popen([*command, str(HERE / script)]) as driver:
+        try:
+            code = driver.wait()
+        except KeyboardInterrupt:  # the driver has it too, and tidies up after itself
+            driver.wait()
+            raise
+    if code:
+        sys.exit(f"examples/{script} failed with {code}")
 
 
 def main() -> None:
