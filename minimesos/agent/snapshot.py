@@ -1,7 +1,7 @@
 """`/state` of an agent: what it runs and has run, as JSON that consoles and programs read.
 
 Made from the agent core's state by whoever serves it, between two stimuli. Commands and
-environments are left out: they may hold secrets.
+environments are left out: they may hold secrets. When this copy was built is added by the endpoint.
 
 Source: Mesos documentation "HTTP Endpoints", `/slave(1)/state`; key names are Mesos's.
 """
@@ -11,13 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-
 import minimesos
 from minimesos import flags
 from minimesos.agent.agent import CAPABILITIES
 from minimesos.agent.state import AgentState, Executor, Framework, Task
 from minimesos.attributes import attributes_json
+from minimesos.detector import master_address
+from minimesos.http.state_json import (
+    by_role,
+    full_by_role,
+    full_json,
+    labels_json,
+    message_json,
+    status_json,
+)
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.resources import Resources
 
@@ -39,18 +46,17 @@ def state_json(state: AgentState) -> Json:
         "resources": total.to_json(),
         "unreserved_resources": total.unreserved().to_json(),
         "unreserved_resources_allocated": allocated.unreserved().to_json(),
-        "reserved_resources": _by_role(total),
-        "reserved_resources_allocated": _by_role(allocated),
+        "reserved_resources": by_role(total),
+        "reserved_resources_allocated": by_role(allocated),
+        "unreserved_resources_full": full_json(total.unreserved()),
+        "reserved_resources_full": full_by_role(total),
         "resource_providers": [],
         "attributes": attributes_json(info.attributes),
+        "master_hostname": master_address(state.flags.master).rpartition(":")[0],
         "flags": flags.to_json(state.flags),
         "frameworks": [_framework(framework) for framework in state.frameworks.values()],
         "completed_frameworks": [_framework(framework) for framework in state.completed_frameworks],
     }
-
-
-def _by_role(resources: Resources) -> Json:
-    return {role: part.to_json() for role, part in resources.reservations().items()}
 
 
 def _framework(framework: Framework) -> Json:
@@ -87,8 +93,7 @@ def _executor(executor: Executor) -> Json:
     }
     if info.resources:
         json["role"] = _role(executor.resources)
-    if info.HasField("labels"):
-        json["labels"] = _labels(info.labels)
+    json |= labels_json(info)
     if info.HasField("type"):
         json["type"] = mesos_pb2.ExecutorInfo.Type.Name(info.type)
     return json
@@ -105,7 +110,7 @@ def _queued_task(executor: Executor, task: Task) -> Json:
     if not executor.for_command:
         json["executor_id"] = executor.executor_id
     if task.info.HasField("discovery"):
-        json["discovery"] = MessageToDict(task.info.discovery, preserving_proto_field_name=True)
+        json["discovery"] = message_json(task.info.discovery)
     return json
 
 
@@ -120,39 +125,17 @@ def _task(executor: Executor, task: Task) -> Json:
         "role": _role(task.resources),
         "state": mesos_pb2.TaskState.Name(task.state),
         "resources": task.resources.to_json(),
-        "statuses": [_status(status) for status in task.statuses],
+        "statuses": [status_json(status) for status in task.statuses],
     }
     if info.command.user:
         json["user"] = info.command.user
-    if info.HasField("labels"):
-        json["labels"] = _labels(info.labels)
-    for name in ("discovery", "container"):
+    if info.limits:
+        json["limits"] = {name: limit.value for name, limit in info.limits.items()}
+    json |= labels_json(info)
+    for name in ("discovery", "container", "health_check"):
         if info.HasField(name):
-            json[name] = MessageToDict(getattr(info, name), preserving_proto_field_name=True)
+            json[name] = message_json(getattr(info, name))
     return json
-
-
-def _status(status: mesos_pb2.TaskStatus) -> Json:
-    json: Json = {
-        "state": mesos_pb2.TaskState.Name(status.state),
-        "timestamp": status.timestamp,
-    }
-    if status.HasField("labels"):
-        json["labels"] = _labels(status.labels)
-    if status.HasField("healthy"):
-        json["healthy"] = status.healthy
-    if status.HasField("container_status"):
-        json["container_status"] = MessageToDict(
-            status.container_status, preserving_proto_field_name=True
-        )
-    return json
-
-
-def _labels(labels: mesos_pb2.Labels) -> list[Json]:
-    return [
-        {"key": label.key, **({"value": label.value} if label.HasField("value") else {})}
-        for label in labels.labels
-    ]
 
 
 def _role(resources: Resources) -> str:

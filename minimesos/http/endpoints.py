@@ -8,8 +8,12 @@ Source: Mesos documentation "HTTP Endpoints".
 
 from __future__ import annotations
 
+import pwd
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -35,13 +39,13 @@ def common_routes(
         return web.Response()
 
     async def version(request: web.Request, rest: str) -> Answer:
-        return {"version": minimesos.__version__}
+        return {"version": minimesos.__version__, **build_facts()}
 
     async def show_flags(request: web.Request, rest: str) -> Answer:
         return {"flags": dict(flags)}
 
     async def show_state(request: web.Request, rest: str) -> Answer:
-        return state()
+        return {**build_facts(), **state()}
 
     async def show_metrics(request: web.Request, rest: str) -> Answer:
         return numbers()
@@ -59,8 +63,23 @@ def common_routes(
     }
 
 
-def master_routes(state: Snapshot, roles: Snapshot) -> dict[str, Handler]:
-    """Return what only a master serves; `roles` is the answer of `/roles`."""
+@cache
+def build_facts() -> Json:
+    """Return when, and by whom, this copy of minimesos was put here: we have no other build."""
+    facts = Path(minimesos.__file__).stat()
+    try:
+        user = pwd.getpwuid(facts.st_uid).pw_name
+    except KeyError:
+        user = str(facts.st_uid)
+    return {
+        "build_date": f"{datetime.fromtimestamp(int(facts.st_mtime), UTC):%Y-%m-%d %H:%M:%S}",
+        "build_time": float(int(facts.st_mtime)),
+        "build_user": user,
+    }
+
+
+def master_routes(state: Snapshot, roles: Snapshot, agents: Snapshot) -> dict[str, Handler]:
+    """Return what only a master serves; `roles` and `agents` answer `/roles` and `/slaves`."""
 
     async def redirect(request: web.Request, rest: str) -> Answer:
         raise web.HTTPTemporaryRedirect("//" + state()["pid"].partition("@")[2])
@@ -71,12 +90,12 @@ def master_routes(state: Snapshot, roles: Snapshot) -> dict[str, Handler]:
     async def summary(request: web.Request, rest: str) -> Answer:
         return state_summary(state())
 
-    async def agents(request: web.Request, rest: str) -> Answer:
-        now = state()
+    async def show_agents(request: web.Request, rest: str) -> Answer:
+        now = agents()
         wanted = request.query.get("slave_id")
         return {
-            "slaves": [one for one in now["slaves"] if wanted in (None, one["id"])],
-            "recovered_slaves": now["recovered_slaves"],
+            kind: [one for one in now[kind] if wanted in (None, one["id"])]
+            for kind in ("slaves", "recovered_slaves")
         }
 
     async def frameworks(request: web.Request, rest: str) -> Answer:
@@ -92,7 +111,7 @@ def master_routes(state: Snapshot, roles: Snapshot) -> dict[str, Handler]:
         "/master/redirect": redirect,
         "/master/roles": show_roles,
         "/master/state-summary": summary,
-        "/master/slaves": agents,
+        "/master/slaves": show_agents,
         "/master/frameworks": frameworks,
         "/master/tasks": tasks,
     }
@@ -161,14 +180,10 @@ def state_summary(state: Json) -> Json:
     """Return the state with task counts in place of the tasks, as `/state-summary` has it."""
     on_agent: dict[str, Counter[str]] = {}
     frameworks_on: dict[str, dict[str, None]] = {}
-    frameworks = []
     for framework in state["frameworks"] + state["completed_frameworks"]:
-        tasks = _tasks_of(framework)
-        for task in tasks:
+        for task in _tasks_of(framework):
             on_agent.setdefault(task["slave_id"], Counter())[task["state"]] += 1
             frameworks_on.setdefault(task["slave_id"], {})[framework["id"]] = None
-        if framework in state["frameworks"]:
-            frameworks.append(_framework_summary(framework, tasks))
     agents = [
         {
             **agent,
@@ -178,10 +193,12 @@ def state_summary(state: Json) -> Json:
         for agent in state["slaves"]
     ]
     head: Json = {key: state[key] for key in ("hostname", "cluster") if key in state}
+    frameworks = [_framework_summary(framework) for framework in state["frameworks"]]
     return {**head, "slaves": agents, "frameworks": frameworks}
 
 
-def _framework_summary(framework: Json, tasks: list[Json]) -> Json:
+def _framework_summary(framework: Json) -> Json:
+    tasks = _tasks_of(framework)
     keys = ("id", "name", "pid", "used_resources", "offered_resources", "capabilities", "hostname",
             "webui_url", "active", "connected", "recovered")  # fmt: skip
     return {

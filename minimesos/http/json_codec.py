@@ -138,9 +138,7 @@ def _read_message(value: object, message: Message, where: str, depth: int) -> No
         _read_field(given, message, field, f"{where}.{name}", depth - 1)
 
 
-def _read_field(
-    given: object, message: Message, field: Field, where: str, depth: int
-) -> None:
+def _read_field(given: object, message: Message, field: Field, where: str, depth: int) -> None:
     is_message = field.type == FieldDescriptor.TYPE_MESSAGE
     if (entry := _map_entry(field)) is not None:
         _read_map(given, getattr(message, field.name), entry, where, depth)

@@ -10,6 +10,7 @@ Source: Mesos 1.11 endpoints documentation; libprocess's rules for routes.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -84,10 +85,29 @@ def json_response(request: web.Request, value: Json) -> web.Response:
 
     Raises HTTPBadRequest for a callback that is no JavaScript name.
     """
-    body = json.dumps(value, separators=(",", ":"), default=float)
+    body = _dumps(value)
     callback = request.query.get("jsonp")
     if callback is None:
         return web.Response(text=body, content_type="application/json")
     if not _CALLBACK.fullmatch(callback):
         raise web.HTTPBadRequest(text="'jsonp' must be the name of a function.")
     return web.Response(text=f"{callback}({body})", content_type="text/javascript")
+
+
+def _dumps(value: Json) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), default=float, allow_nan=False)
+    except ValueError:  # a limit may be infinite, and a framework may send what it likes
+        return json.dumps(_finite(value), separators=(",", ":"), default=float)
+
+
+def _finite(value: object) -> object:
+    """Return a value in which what JSON has no number for is text, as protobuf's JSON has it."""
+    match value:
+        case dict():
+            return {name: _finite(member) for name, member in value.items()}
+        case list():
+            return [_finite(member) for member in value]
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

@@ -1,7 +1,8 @@
 """The master's records as JSON, in the layout of Mesos's `/state` and `/roles`.
 
 One snapshot feeds the endpoints, the console and the command line. Made between two stimuli, so it
-is consistent; it changes nothing. Environments and secrets never get in: anyone may read it.
+is consistent; it changes nothing. Environments and secrets never get in: anyone may read it. When
+this copy was built is added by the endpoint.
 
 Source: Mesos 1.11 documentation "HTTP Endpoints", `/master/state` and `/master/roles`.
 """
@@ -11,12 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
-
 import minimesos
 from minimesos import flags
 from minimesos.attributes import attributes_json
+from minimesos.http.state_json import (
+    by_role,
+    full_by_role,
+    full_json,
+    labels_json,
+    message_json,
+    status_json,
+)
 from minimesos.ids import DEFAULT_ROLE
 from minimesos.master.master import Master
 from minimesos.master.state import Agent, Capability, Executor, Framework, Offer, Task, total
@@ -25,9 +31,6 @@ from minimesos.resources import Resources
 from minimesos.values import THOUSANDTHS
 
 Json = dict[str, Any]
-
-_SECRETS = frozenset({"environment", "secret"})
-"""Members of messages that may hold what is not for everyone."""
 
 
 def state(master: Master, now: float) -> Json:
@@ -82,14 +85,31 @@ def _agent(agent: Agent) -> Json:
         "resources": agent.total.to_json(),
         "used_resources": agent.used_total().to_json(),
         "offered_resources": agent.offered().to_json(),
-        "reserved_resources": {
-            role: part.to_json() for role, part in agent.total.reservations().items()
-        },
+        "reserved_resources": by_role(agent.total),
         "unreserved_resources": agent.total.unreserved().to_json(),
         "active": agent.connected,
         "deactivated": False,
         "version": agent.version,
         "capabilities": sorted(map(mesos_pb2.AgentInfo.Capability.Type.Name, agent.capabilities)),
+    }
+
+
+def agents(master: Master) -> Json:
+    """Return the answer of `/slaves`: the agents, with their resources one by one as well."""
+    return {
+        "slaves": [
+            {
+                **_agent(agent),
+                "reserved_resources_full": full_by_role(agent.total),
+                "unreserved_resources_full": full_json(agent.total.unreserved()),
+                "used_resources_full": full_json(total(agent.used.values())),
+                "offered_resources_full": full_json(
+                    total(offer.resources for offer in agent.offers.values())
+                ),
+            }
+            for agent in master.cluster.agents.values()
+        ],
+        "recovered_slaves": [],
     }
 
 
@@ -127,9 +147,9 @@ def _framework(framework: Framework) -> Json:
         "completed_tasks": [_task(task) for task in framework.completed_tasks],
         "offers": [_offer(offer) for offer in framework.offers.values()],
         "executors": [_executor(executor, framework) for executor in executors],
-        **_labels(info),
+        **labels_json(info),
         "offer_constraints": (
-            _json(framework.offer_constraints) if framework.offer_constraints else {}
+            message_json(framework.offer_constraints) if framework.offer_constraints else {}
         ),
     }
 
@@ -145,31 +165,17 @@ def _task(task: Task) -> Json:
         "state": mesos_pb2.TaskState.Name(task.state),
         "resources": task.resources.unallocated().to_json(),
         "role": task.role,
-        "statuses": [_status(status) for status in task.statuses],
+        "statuses": [status_json(status) for status in task.statuses],
         **({"user": info.user} if info.HasField("user") else {}),
         **({"limits": {name: each.value for name, each in info.limits.items()}} if info.limits
            else {}),
-        **_labels(info),
+        **labels_json(info),
         **{
-            name: _json(getattr(info, name))
+            name: message_json(getattr(info, name))
             for name in ("discovery", "container", "health_check")
             if info.HasField(name)
         },
     }  # fmt: skip
-
-
-def _status(status: mesos_pb2.TaskStatus) -> Json:
-    return {
-        "state": mesos_pb2.TaskState.Name(status.state),
-        "timestamp": status.timestamp,
-        **_labels(status),
-        **(
-            {"container_status": _json(status.container_status)}
-            if status.HasField("container_status")
-            else {}
-        ),
-        **({"healthy": status.healthy} if status.HasField("healthy") else {}),
-    }
 
 
 def _executor(executor: Executor, framework: Framework) -> Json:
@@ -189,7 +195,7 @@ def _executor(executor: Executor, framework: Framework) -> Json:
         "resources": executor.resources.unallocated().to_json(),
         **({"role": role} if role is not None else {}),
         "slave_id": executor.agent_id,
-        **_labels(info),
+        **labels_json(info),
         **({"type": mesos_pb2.ExecutorInfo.Type.Name(info.type)} if info.HasField("type") else {}),
     }
 
@@ -201,29 +207,6 @@ def _offer(offer: Offer) -> Json:
         "allocation_info": {"role": offer.role},
         "slave_id": offer.agent_id,
         "resources": offer.resources.unallocated().to_json(),
-    }
-
-
-def _labels(holder: Any) -> Json:
-    return {"labels": _json(holder.labels).get("labels", [])} if holder.HasField("labels") else {}
-
-
-def _json(message: Message) -> Json:
-    """Return any message as JSON, without what may be secret."""
-    found: Json = _pruned(MessageToDict(message, preserving_proto_field_name=True))
-    return found
-
-
-def _pruned(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_pruned(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: _pruned(member)
-        for name, member in value.items()
-        # A discovery's `environment` is a plain word.
-        if not (name in _SECRETS and isinstance(member, dict))
     }
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from minimesos.agent.snapshot import state_json
 from minimesos.proto.mesos.v1 import mesos_pb2
 
+from ..state_layout import AGENT_STATE, problems
+
 
 def test_agent_describes_itself(bench: Any) -> None:
     state = state_json(bench.agent.state)
@@ -20,6 +22,26 @@ def test_agent_describes_itself(bench: Any) -> None:
     assert state["resources"] == {"cpus": 4.0, "gpus": 0.0, "mem": 1024.0, "disk": 0.0}
     assert state["flags"]["master"] == "10.0.0.1:5050"
     assert state["frameworks"] == []
+    assert state["master_hostname"] == "10.0.0.1"
+    cpus, mem = state["unreserved_resources_full"]
+    assert cpus == {"name": "cpus", "type": "SCALAR", "role": "*", "scalar": {"value": 4.0}}
+    assert mem["scalar"] == {"value": 1024.0}
+
+
+def test_every_field_has_mesoss_name_and_type(bench: Any) -> None:
+    bench.running_task("t1")
+    bench.acknowledge(bench.update(mesos_pb2.TASK_FAILED, message="no", healthy=True))
+    bench.run_task("t2")
+    bench.run_task("t3", executor=None)
+    bench.run_task("t4", executor="e2", framework="G")
+    bench.shutdown_framework("G")
+
+    state = json.loads(json.dumps(state_json(bench.agent.state)))
+
+    assert list(problems(state, AGENT_STATE)) == []
+    executors = [each for framework in state["frameworks"] for each in framework["executors"]]
+    lists = ("tasks", "completed_tasks", "queued_tasks")
+    assert all(any(executor[name] for executor in executors) for name in lists)
 
 
 def test_agent_without_an_id_shows_an_empty_one(make_bench: Callable[..., Any]) -> None:

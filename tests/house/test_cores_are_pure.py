@@ -38,7 +38,8 @@ def is_within(module: str, expressions: Iterable[str]) -> bool:
 
 def cores(sources: Iterable[Source]) -> Iterator[Source]:
     contract = core_contract()
-    shells = [ignored.split(" -> ")[0] for ignored in contract["ignore_imports"]]
+    ignored = (each.split(" -> ") for each in contract["ignore_imports"])
+    shells = [importer for importer, imported in ignored if imported == "**"]
     for source in sources:
         module = source.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         if is_within(module, contract["source_modules"]) and not is_within(module, shells):

@@ -63,3 +63,11 @@ def test_a_callback_that_is_code_is_refused() -> None:
     request = make_mocked_request("GET", "/state?jsonp=alert(1)//")
     with pytest.raises(web.HTTPBadRequest):
         json_response(request, {})
+
+
+def test_a_number_that_json_has_no_word_for_is_told_as_text() -> None:
+    value: list[object] = [{"mem": float("inf")}, [float("-inf"), float("nan")], 1.5]
+
+    response = json_response(make_mocked_request("GET", "/state"), value)
+
+    assert response.text == '[{"mem":"Infinity"},["-Infinity","NaN"],1.5]'

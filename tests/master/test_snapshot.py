@@ -10,6 +10,8 @@ from minimesos.proto.mesos.v1 import master_pb2, mesos_pb2
 from minimesos.testing import builders
 from minimesos.testing.builders import Call, Capability
 
+from ..state_layout import MASTER_STATE, ROLES, SLAVES, problems
+
 SECRET = "hunter2"
 
 
@@ -70,9 +72,83 @@ def test_state_has_mesoss_layout(world):
     assert {offer["allocation_info"]["role"] for offer in offers} == {"dev"}
 
 
+def test_every_field_has_mesoss_name_and_type(world):
+    busy(world)
+    labels = mesos_pb2.Labels(labels=[mesos_pb2.Label(key="a", value="b"), {"key": "c"}])
+    framework = world.framework("f2", "dev", labels=labels, capabilities=[Capability.MULTI_ROLE])
+    world.agent("a2")
+    a3 = world.agent("a3")
+    framework.launch(a3, builders.task_info("t3", a3, labels=labels), refuse_seconds=60)
+    framework.update("a3", "t3", mesos_pb2.TASK_FAILED, message="no", labels=labels, healthy=False)
+    world.disconnect("agent/a2")
+    world.framework("f3").call(Call(type=Call.TEARDOWN))
+
+    state = json.loads(json.dumps(snapshot.state(world.master, world.now)))
+    assert list(problems(state, MASTER_STATE)) == []
+    assert list(problems(json.loads(json.dumps(snapshot.agents(world.master))), SLAVES)) == []
+    assert list(problems(json.loads(json.dumps(snapshot.roles(world.master))), ROLES)) == []
+    lists = ("tasks", "completed_tasks", "offers", "executors")
+    assert all(any(each[name] for each in state["frameworks"]) for name in lists)
+    assert state["completed_frameworks"]
+
+
+def test_agents_resources_are_shown_one_by_one(world):
+    busy(world)
+    (agent,) = snapshot.agents(world.master)["slaves"]
+    disk = {
+        "name": "disk",
+        "type": "SCALAR",
+        "role": "dev",
+        "scalar": {"value": 10.0},
+        "reservations": [{"type": "STATIC", "role": "dev"}],
+    }
+    assert agent["reserved_resources_full"] == {"dev": [disk]}
+    assert {each["name"]: each["role"] for each in agent["unreserved_resources_full"]} == {
+        "cpus": "*", "mem": "*", "ports": "*",
+    }  # fmt: skip
+    used = {each["name"]: each for each in agent["used_resources_full"]}
+    assert used["cpus"]["scalar"] == {"value": 1.1}
+    assert used["cpus"]["allocation_info"] == {"role": "dev"}
+    assert {each["name"] for each in agent["offered_resources_full"]} >= {"cpus", "ports", "disk"}
+
+
+def test_a_failed_task_tells_its_reason_and_its_message_within_a_limit(world):
+    agent = world.agent("a1")
+    framework = world.framework()
+    framework.launch(agent, builders.task_info("t1", agent))
+    reason = mesos_pb2.TaskStatus.REASON_CONTAINER_LIMITATION_MEMORY
+    framework.update("a1", "t1", mesos_pb2.TASK_FAILED, reason=reason, message="x" * 5000)
+
+    (task,) = snapshot.state(world.master, world.now)["frameworks"][0]["completed_tasks"]
+
+    (status,) = task["statuses"]
+    assert status["reason"] == "REASON_CONTAINER_LIMITATION_MEMORY"
+    assert len(status["message"]) == 2000
+    assert status["message"].endswith("x…")
+
+
+def test_whole_messages_in_a_task_have_mesoss_json(world):
+    agent = world.agent("a1")
+    framework = world.framework()
+    discovery = mesos_pb2.DiscoveryInfo(
+        visibility=mesos_pb2.DiscoveryInfo.CLUSTER, environment="staging",
+        ports=mesos_pb2.Ports(ports=[mesos_pb2.Port(number=80)]),
+    )  # fmt: skip
+    check = mesos_pb2.HealthCheck(type=mesos_pb2.HealthCheck.TCP, tcp={"port": 80})
+    task = builders.task_info("t1", agent, discovery=discovery, health_check=check)
+    framework.launch(agent, task)
+
+    (task,) = snapshot.state(world.master, world.now)["frameworks"][0]["tasks"]
+
+    assert task["discovery"] == {
+        "visibility": "CLUSTER", "environment": "staging", "ports": {"ports": [{"number": 80}]},
+    }  # fmt: skip
+    assert task["health_check"]["grace_period_seconds"] == 10.0  # a default of its own
+
+
 def test_no_secret_gets_into_the_state(world):
     busy(world)
-    text = json.dumps(snapshot.state(world.master, world.now))
+    text = json.dumps([snapshot.state(world.master, world.now), snapshot.agents(world.master)])
     assert SECRET not in text
     assert "PASSWORD" not in text
     answer, _ = Operator(world.master).operate(
