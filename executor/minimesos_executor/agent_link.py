@@ -2,8 +2,8 @@
 
 Used by executors that must start quickly: until its command runs, such a process has used 35 ms of
 CPU time and 10 MB; with gRPC, messages and a session it was 100 ms and 29 MB (measured), and there
-is one for every command task. Events come in on one connection, calls go out on another; both are plain
-blocking sockets whose replies a `Reactor` announces. Calls and events are JSON values.
+is one for every command task. Events come in on one connection, calls go out on another; both are
+plain blocking sockets whose replies a `Reactor` announces. Calls and events are JSON values.
 
 There is no second try: this agent does not recover executors, so a broken connection is final.
 

@@ -17,6 +17,7 @@ class MalformedStream(ValueError):
 
 
 def encode(record: bytes) -> bytes:
+    """Return one record, framed."""
     return b"%d\n%s" % (len(record), record)
 
 

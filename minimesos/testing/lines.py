@@ -24,6 +24,7 @@ class Lines:
         return (await asyncio.to_thread(self._readline)).decode().strip()
 
     def close(self) -> None:
+        """Close our ends."""
         self._pipe.close()
 
     def _readline(self) -> bytes:

@@ -71,6 +71,7 @@ class DutyCycle:
         self._stopped: set[int] = set()
 
     def change(self, cpus: float) -> None:
+        """Hold the tree to another number of CPUs from now on."""
         self._budget.cpus = max(cpus, CPUS_MIN)
 
     def step(self, now: float) -> float:

@@ -73,6 +73,7 @@ def file_name(value: str, output_file: str) -> str:
 
 
 def main() -> int:
+    """Carry out the order on stdin; returns the exit code."""
     order = json.load(sys.stdin)
     os.umask(0o022)
     for uri in order["uris"]:

@@ -114,6 +114,7 @@ class IsolationLoop:
         self._task.add_done_callback(_log_failure)
 
     def add(self, container_id: str, resources: Resources, tree: Tree) -> None:
+        """Start to watch a container that has just been launched."""
         self._watched[container_id] = _Watched(tree.supervisor_pid, time.monotonic())
         for isolator in self._isolators:
             isolator.prepare(container_id, resources, tree)
@@ -125,6 +126,7 @@ class IsolationLoop:
                 isolator.update(container_id, resources)
 
     def remove(self, container_id: str) -> None:
+        """Stop to watch a container that has ended."""
         self._removed.append(self._watched.pop(container_id).root)
         for isolator in self._isolators:
             isolator.cleanup(container_id)

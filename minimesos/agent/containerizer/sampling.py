@@ -80,6 +80,7 @@ class Sampler:
         return Samples(monotonic(), self._host(), trees)
 
     def forget(self, root: int) -> None:
+        """Drop what is remembered of a tree that has ended."""
         self._known.pop(root, None)
 
     def _tree(self, root: int) -> TreeSample:

@@ -57,6 +57,7 @@ class Launcher:
         self._ended: list[socket.socket] = []
 
     def run(self) -> None:
+        """Serve until the agent is gone and every supervisor has ended."""
         while self._control is not None or self._supervisors or self._ended:
             timeout_s = _KILL_AGAIN_S if self._ended else None
             ready = _wait([self._wakeup, self._control], timeout_s)
@@ -127,6 +128,7 @@ class Supervisor:
         self._duty: DutyCycle | None = None
 
     def run(self) -> None:
+        """See one container through its life; returns when nothing of it is left."""
         spec = self._receive_launch()
         if spec is None:
             return
@@ -318,6 +320,7 @@ def _become_subreaper() -> None:
 
 
 def main() -> None:
+    """Be the launcher; the argument is the descriptor of the agent's socket."""
     control = socket.socket(fileno=int(sys.argv[1]))
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)

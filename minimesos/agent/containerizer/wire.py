@@ -18,6 +18,7 @@ _LENGTH = struct.Struct("!I")
 
 
 def encode(message: tuple[Any, ...]) -> bytes:
+    """Return a message as bytes."""
     payload = marshal.dumps(message)
     return _LENGTH.pack(len(payload)) + payload
 
