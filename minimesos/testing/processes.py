@@ -43,6 +43,7 @@ class Program:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0,  # Ctrl-C is for whoever runs the cluster, who then ends it in order
         )
         self._reader = threading.Thread(target=self._read, name=f"{command}-log", daemon=True)
         self._reader.start()

@@ -16,9 +16,9 @@ import random
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 from minimesos.drivers.scheduler_session import SchedulerSession, acknowledgement
 from minimesos.drivers.session import Arrived, Failed, Leave, Submit, Subscribed, Unsubscribed
@@ -65,7 +65,8 @@ class CoarseMesosBackend:
         self._stopping = False
         self._all_gone = asyncio.Event()
         self._driver_url = ""
-        self._background: list[asyncio.Task[Any]] = []
+        self._held = AsyncExitStack()  # what `stop` gives back, last taken first
+        self._held.push_async_callback(cluster.stop)
         self._events: dict[int, Callable[[scheduler_pb2.Event], None]] = {
             _EVENT.OFFERS: self._offers,
             _EVENT.UPDATE: self._update,
@@ -83,30 +84,35 @@ class CoarseMesosBackend:
         return max(self._ledger.total_cores_acquired, 2)
 
     async def start(self, listener: BackendListener) -> None:
+        try:
+            await self._start(listener)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, listener: BackendListener) -> None:
         self._listener = listener
         self._server = ExecutorServer(self._secret, self._conf, listener, self._blocks_root)
         self._driver_url = await self._server.start()
+        self._held.push_async_callback(self._server.stop)
         self._registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         timeout = self._conf.get("spark.minimesos.registrationTimeout", _REGISTRATION_TIMEOUT)
-        session = SchedulerSession(
+        self._session = SchedulerSession(
             await self._cluster.address(),
             framework_info(self._conf),
             random=random.Random(),
             give_up_s=parse_seconds(timeout),
         )
-        self._host = ActorLoop(session)
+        self._host = ActorLoop(self._session)
         self._peers = Peers(self._host)
         self._client = RpcClient(SCHEDULER, self._peers)
         self._host.perform(Subscribed, self._subscribed)
-        self._host.perform(Unsubscribed, lambda _: None)
+        self._host.perform(Unsubscribed, self._unsubscribed)
         self._host.perform(Arrived, self._arrived)
         self._host.perform(Failed, self._failed)
-        self._spawn(self._host.run())
-        try:
-            await self._registered
-        except MinimesosError:
-            await self.stop()
-            raise
+        self._running = asyncio.ensure_future(self._host.run())
+        self._held.push_async_callback(self._leave)
+        await self._registered
 
     def is_ready(self) -> bool:
         return bool(self._framework_id)
@@ -123,20 +129,25 @@ class CoarseMesosBackend:
         if self._stopping:
             return
         self._stopping = True
+        if self.is_ready():
+            await self._end_executors()
+        await self._held.aclose()
+
+    async def _end_executors(self) -> None:
         self._server.shut_down_executors()
         timeout = self._conf.get("spark.mesos.coarse.shutdownTimeout", _SHUTDOWN_TIMEOUT)
-        if self._ledger.cores_by_task_id and self._framework_id:
+        if self._ledger.cores_by_task_id and self._session.is_subscribed:
             try:
                 await asyncio.wait_for(self._all_gone.wait(), parse_seconds(timeout))
             except TimeoutError:
                 left = sorted(self._ledger.cores_by_task_id)
                 _log.warning("executors did not end in time", executors=left)
+
+    async def _leave(self) -> None:
         self._host.post(Leave())
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._running
         self._peers.close_all()
         await self._client.stop()
-        await self._server.stop()
-        await self._cluster.stop()
 
     # -- what the session tells -------------------------------------------------------------------
 
@@ -146,6 +157,10 @@ class CoarseMesosBackend:
         self._server.application_id = self._framework_id
         if not self._registered.done():
             self._registered.set_result(None)
+
+    def _unsubscribed(self, effect: Unsubscribed) -> None:
+        if self._stopping:
+            self._all_gone.set()  # nobody is left who could tell
 
     def _failed(self, effect: Failed) -> None:
         if not self._registered.done():
@@ -252,9 +267,6 @@ class CoarseMesosBackend:
 
     def _call(self, call: scheduler_pb2.Call) -> None:
         self._host.post(Submit(call))
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        self._background.append(asyncio.ensure_future(work))
 
 
 def framework_info(conf: SparkConf) -> mesos_pb2.FrameworkInfo:
