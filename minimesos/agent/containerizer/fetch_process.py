@@ -1,7 +1,7 @@
 """The process that copies a command's URIs into the sandbox before the command starts.
 
-`fetcher` runs it, as the task's user, with an order as JSON on stdin. It goes through the URIs in
-order and stops at the first failure, which it prints with the URI before it exits with 1.
+`fetcher` runs it with an order as JSON on stdin. It becomes the task's user, goes through the URIs
+in order and stops at the first failure, which it prints with the URI before it exits with 1.
 
 Absolute paths, file:// and paths below --frameworks_home only; it downloads, unpacks and caches
 nothing.
@@ -75,6 +75,11 @@ def file_name(value: str, output_file: str) -> str:
 def main() -> int:
     """Carry out the order on stdin; returns the exit code."""
     order = json.load(sys.stdin)
+    if order["identity"] is not None:  # only now: that user may not be able to run this Python
+        uid, gid, groups = order["identity"]
+        os.setgroups(groups)
+        os.setgid(gid)
+        os.setuid(uid)
     os.umask(0o022)
     for uri in order["uris"]:
         try:

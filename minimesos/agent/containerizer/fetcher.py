@@ -1,8 +1,8 @@
-"""Runs the process that fetches a command's URIs, as the task's user.
+"""Runs the process that fetches a command's URIs.
 
-A process of its own, because it must read with that user's rights, and so that a container which is
-destroyed meanwhile need not wait. Called by the containerizer on the agent's loop; the work and its
-rules are in `fetch_process`.
+A process of its own, because it must read with the rights of the task's user, and so that a
+container which is destroyed meanwhile need not wait. Called by the containerizer on the agent's
+loop; the work and its rules are in `fetch_process`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ async def fetch(
     order = {
         "sandbox": sandbox,
         "frameworks_home": frameworks_home,
+        "identity": identity and (identity.uid, identity.gid, identity.groups),
         "uris": [
             {
                 "value": uri.value,
@@ -52,9 +53,6 @@ async def fetch(
         start_new_session=True,
         cwd="/",
         env={name: os.environ[name] for name in _INHERITED if name in os.environ},
-        user=None if identity is None else identity.uid,
-        group=None if identity is None else identity.gid,
-        extra_groups=None if identity is None else identity.groups,
     )
     try:
         _, report = await process.communicate(json.dumps(order).encode())
