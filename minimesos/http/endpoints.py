@@ -180,7 +180,7 @@ def state_summary(state: Json) -> Json:
     """Return the state with task counts in place of the tasks, as `/state-summary` has it."""
     on_agent: dict[str, Counter[str]] = {}
     frameworks_on: dict[str, dict[str, None]] = {}
-    for framework in state["frameworks"] + state["completed_frameworks"]:
+    for framework in state["frameworks"]:
         for task in _tasks_of(framework):
             on_agent.setdefault(task["slave_id"], Counter())[task["state"]] += 1
             frameworks_on.setdefault(task["slave_id"], {})[framework["id"]] = None

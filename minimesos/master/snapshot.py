@@ -10,6 +10,7 @@ Source: Mesos 1.11 documentation "HTTP Endpoints", `/master/state` and `/master/
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import minimesos
@@ -23,7 +24,7 @@ from minimesos.http.state_json import (
     message_json,
     status_json,
 )
-from minimesos.ids import DEFAULT_ROLE
+from minimesos.ids import DEFAULT_ROLE, is_role_within
 from minimesos.master.master import Master
 from minimesos.master.state import Agent, Capability, Executor, Framework, Offer, Task, total
 from minimesos.proto.mesos.v1 import mesos_pb2
@@ -213,37 +214,67 @@ def _offer(offer: Offer) -> Json:
 # -- roles ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Who holds what, by role, unmarked. A question about a role is one about its subtree."""
+
+    allocated: dict[str, Resources]
+    offered: dict[str, Resources]
+    reserved: dict[str, Resources]
+
+    @classmethod
+    def of(cls, master: Master) -> _Shares:
+        shares = cls({}, {}, {})
+        cluster = master.cluster
+        for framework in cluster.frameworks.values():
+            for role, part in framework.used.allocations().items():
+                _add(shares.allocated, role or DEFAULT_ROLE, part)
+        for offer in cluster.offers.values():
+            _add(shares.offered, offer.role, offer.resources)
+        for agent in cluster.agents.values():
+            for role, part in agent.total.reservations().items():
+                _add(shares.reserved, role, part)
+        return shares
+
+
+def _add(sums: dict[str, Resources], role: str, part: Resources) -> None:
+    sums[role] = sums.get(role, Resources.EMPTY) + part.unallocated()
+
+
+def _of_subtree(sums: dict[str, Resources], name: str) -> Resources:
+    return total(part for role, part in sums.items() if is_role_within(role, name))
+
+
 def roles(master: Master) -> Json:
-    """Return the roles in use, and their ancestors; exactly those of the flag `roles` if set."""
+    """Return the roles in use, and their ancestors; exactly those of the flag `roles` if set.
+
+    What a role holds includes what those below it hold, as in the allocator.
+    """
     weights = master.flags.weight_of_role
+    shares = _Shares.of(master)
     return {
         "roles": [
-            _role(master, name, weights.get(name, 1.0)) for name in _role_names(master, weights)
+            _role(master, shares, name, weights.get(name, 1.0))
+            for name in _role_names(master, shares, weights)
         ]
     }
 
 
-def _role_names(master: Master, weights: Iterable[str]) -> list[str]:
+def _role_names(master: Master, shares: _Shares, weights: Iterable[str]) -> list[str]:
     allowed = master.flags.allowed_roles
     if allowed is not None:
         return sorted(allowed)
-    used = {DEFAULT_ROLE, *weights}
+    used = {DEFAULT_ROLE, *weights, *shares.allocated, *shares.reserved}
     for framework in master.cluster.frameworks.values():
         used.update(framework.roles)
-        used.update(role for role in framework.used.allocations() if role is not None)
-    for agent in master.cluster.agents.values():
-        used.update(agent.total.reservations())
     ancestors = {role[:end] for role in used for end, each in enumerate(role) if each == "/"}
     return sorted(used | ancestors)
 
 
-def _role(master: Master, name: str, weight: float) -> Json:
-    cluster = master.cluster
-    allocated = cluster.allocated(name)
-    offered = total(
-        offer.resources.unallocated() for offer in cluster.offers.values() if offer.role == name
-    )
-    reserved = total(agent.total.reserved_to(name) for agent in cluster.agents.values())
+def _role(master: Master, shares: _Shares, name: str, weight: float) -> Json:
+    allocated = _of_subtree(shares.allocated, name)
+    offered = _of_subtree(shares.offered, name)
+    reserved = _of_subtree(shares.reserved, name)
     return {
         "name": name,
         "weight": weight,
@@ -258,7 +289,9 @@ def _role(master: Master, name: str, weight: float) -> Json:
         "offered": _quantities(offered),
         "reserved": _quantities(reserved),
         "frameworks": [
-            framework.id for framework in cluster.frameworks.values() if name in framework.roles
+            framework.id
+            for framework in master.cluster.frameworks.values()
+            if name in framework.roles
         ],
     }
 

@@ -101,7 +101,7 @@ def test_the_summary_counts_tasks_by_agent_and_framework_and_has_no_tasks() -> N
 
     assert summary["cluster"] == "lab"
     assert [agent["TASK_RUNNING"] for agent in summary["slaves"]] == [1, 0]
-    assert [agent["framework_ids"] for agent in summary["slaves"]] == [["F0", "F2"], ["F1"]]
+    assert [agent["framework_ids"] for agent in summary["slaves"]] == [["F0"], ["F1"]]
     assert [one["slave_ids"] for one in summary["frameworks"]] == [["S0"], ["S1"]]
     assert summary["frameworks"][1]["TASK_LOST"] == 1
     assert "tasks" not in summary["frameworks"][0]

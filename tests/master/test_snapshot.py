@@ -189,5 +189,9 @@ def test_roles_show_their_weight_share_and_ancestors(make_world):
     assert list(roles) == ["*", "eng", "eng/web"]
     assert roles["eng"]["weight"] == 2
     assert roles["eng"]["reserved"] == {"disk": 10}
+    assert roles["eng"]["allocated"] == roles["eng/web"]["allocated"]  # those below count, too
+    assert roles["eng"]["quota"]["consumed"] == {"cpus": 1, "mem": 64, "disk": 10}
+    assert roles["eng"]["frameworks"] == []
+    assert roles["*"]["allocated"] == {}
     assert roles["eng/web"]["allocated"] == {"cpus": 1, "mem": 64}
     assert roles["eng/web"]["frameworks"] == [framework.id]
