@@ -67,6 +67,7 @@ class DriverLink:
         self._paused = False
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
+        self._drained.set()
         self._failure = ""
 
     async def run(self) -> int:

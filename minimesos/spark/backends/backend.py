@@ -42,6 +42,12 @@ class Backend(Protocol):
         """Partitions of a collection whose caller names none."""
         ...
 
+    @property
+    def blocks_address(self) -> str:
+        """Where executors fetch the driver's blocks (host:port), once started; empty: they read
+        its files."""
+        ...
+
     async def start(self, listener: BackendListener) -> None:
         """Begin to acquire executors; returns once `application_id` is known, not waiting for them.
 

@@ -50,6 +50,10 @@ class LocalBackend:
     def default_parallelism(self) -> int:
         return int(self._conf.get("spark.default.parallelism", self._cores))
 
+    @property
+    def blocks_address(self) -> str:
+        return ""
+
     async def start(self, listener: BackendListener) -> None:
         self._listener = listener
         self._start_executor()

@@ -83,6 +83,10 @@ class CoarseMesosBackend:
     def default_parallelism(self) -> int:
         return max(self._ledger.total_cores_acquired, 2)
 
+    @property
+    def blocks_address(self) -> str:
+        return self._driver_url
+
     async def start(self, listener: BackendListener) -> None:
         try:
             await self._start(listener)

@@ -64,10 +64,9 @@ class JobRunner:
         backend: Backend,
         limits: Limits,
         threads: LoopThread,
-        driver_location: Location | None = None,
         progress: ConsoleProgress | None = None,
     ) -> None:
-        self.driver_location = driver_location or Location(DRIVER, "localhost", "", "")
+        self.driver_location = Location(DRIVER, "localhost", "", "")
         """Where the driver's own blocks (broadcasts) are."""
         self._backend = backend
         self._core = DagScheduler(limits)
@@ -104,9 +103,9 @@ class JobRunner:
         async def begin() -> JobRunner:
             backend = connect(master, conf, local_dir)
             host = conf.get("spark.driver.host", "127.0.0.1")
-            location = Location(DRIVER, host, "", local_dir)
-            runner = cls(backend, Limits.of(conf.as_mapping()), threads, location, progress)
+            runner = cls(backend, Limits.of(conf.as_mapping()), threads, progress)
             await backend.start(runner)
+            runner.driver_location = Location(DRIVER, host, backend.blocks_address, local_dir)
             return runner
 
         return threads.call(begin())
