@@ -166,6 +166,7 @@ class WorkerPool:
             worker.link.pause()
 
     def resume(self) -> None:
+        """Read from the workers again, those that have come since `pause` too."""
         for worker in self._workers:
             worker.link.resume()
 

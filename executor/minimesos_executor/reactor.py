@@ -25,6 +25,7 @@ class DueCall:
         self._callback = None
 
     def run(self) -> None:
+        """Call back, unless cancelled."""
         if self._callback is not None:
             self._callback()
 

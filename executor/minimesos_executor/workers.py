@@ -81,13 +81,25 @@ class WorkerSource(Protocol):
         on_forked: Callable[[int, int], None],
         on_exited: Callable[[int, int], None],
         on_died: Callable[[], None],
-    ) -> None: ...
+    ) -> None:
+        """Tell of workers from now on: slot and pid once forked, pid and wait status once gone.
 
-    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None: ...
+        `on_died` says that the source itself is lost, and every worker with it. To be called once,
+        before anything else.
+        """
+        ...
 
-    def signal(self, pid: int, signum: int) -> None: ...
+    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None:
+        """Start a worker on its end of a socket pair; the caller closes the descriptors."""
+        ...
 
-    def close(self) -> None: ...
+    def signal(self, pid: int, signum: int) -> None:
+        """Send a signal to a worker; nothing happens if it is gone already."""
+        ...
+
+    def close(self) -> None:
+        """Kill all workers and stop telling of them."""
+        ...
 
 
 class Worker:

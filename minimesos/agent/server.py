@@ -76,11 +76,17 @@ class ServerFlags(AgentFlags):
 class Containerizer(Protocol):
     """Who performs the agent's container effects; `PosixContainerizer` says more."""
 
-    def perform(self, effect: LaunchContainer | UpdateContainer | DestroyContainer) -> None: ...
+    def perform(self, effect: LaunchContainer | UpdateContainer | DestroyContainer) -> None:
+        """Begin what the agent has decided; the outcome comes back as a stimulus."""
+        ...
 
-    def usage(self, container_id: str) -> mesos_pb2.ResourceStatistics | None: ...
+    def usage(self, container_id: str) -> mesos_pb2.ResourceStatistics | None:
+        """Return a container's newest measurement; None before the first and after the end."""
+        ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Destroy all containers and wait for their end."""
+        ...
 
 
 MakeContainerizer = Callable[[ServerFlags, Callable[[Stimulus], None]], Containerizer]

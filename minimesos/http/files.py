@@ -39,6 +39,7 @@ class Files:
         self._locate = locate
 
     def routes(self) -> dict[str, Handler]:
+        """Return the handlers by the paths they serve."""
         return {
             "/files/browse": self.browse,
             "/files/read": self.read,

@@ -19,6 +19,7 @@ Messages = Sequence[mesos_pb2.Resource]
 
 
 def resources_problem(messages: Messages) -> str | None:
+    """Check each resource by itself: its form, whole GPUs, and what disks say of themselves."""
     problem = Resources.problem(messages)
     if problem is not None:
         return f"Invalid resources: {problem}"
@@ -50,6 +51,7 @@ def _disk_problem(resource: mesos_pb2.Resource) -> str | None:
 
 
 def consistency_problem(messages: Messages, duplicate: str, roles: str, mixed: str) -> str | None:
+    """Check one party's resources against each other: persistence ids, roles, revocability."""
     problem = _persistence_problem(messages)
     if problem is not None:
         return f"{duplicate}: {problem}"
@@ -63,6 +65,7 @@ def consistency_problem(messages: Messages, duplicate: str, roles: str, mixed: s
 def together_problem(
     parts: Sequence[Messages], duplicate: str, mixed: str, overlap: str
 ) -> str | None:
+    """Check what several parties (a task and its executor) ask for together: nothing twice."""
     messages = [resource for part in parts for resource in part]
     if _overlaps([Resources.from_proto(part) for part in parts]):
         return overlap

@@ -55,6 +55,7 @@ def task_problem(
 
 
 def own_problem(task: mesos_pb2.TaskInfo, framework: Framework, agent: Agent) -> str | None:
+    """Say what is wrong with a task whatever runs it, and however much was offered."""
     return (
         _task_id_problem(task, framework)
         or _agent_id_problem(task, agent)
@@ -186,6 +187,7 @@ def _executor_of_task_problem(
 def executor_problem(
     executor: mesos_pb2.ExecutorInfo, framework: Framework, agent: Agent
 ) -> str | None:
+    """Say what is wrong with an executor, also as compared with one of its id on the agent."""
     return (
         _executor_type_problem(executor)
         or _executor_fields_problem(executor)
@@ -269,6 +271,7 @@ def _custom_problem(executor: mesos_pb2.ExecutorInfo) -> str | None:
 
 
 def share_cgroups_problem(executor: mesos_pb2.ExecutorInfo) -> str | None:
+    """Refuse an executor without cgroups of its own: they are what it is isolated by."""
     linux = executor.container.linux_info
     if linux.HasField("share_cgroups") and linux.share_cgroups:
         return "The 'share_cgroups' field cannot be set to 'true' on executor containers"

@@ -16,6 +16,7 @@ class Clock:
         self._epoch_minus_monotonic = time.time() - time.monotonic()
 
     def now(self) -> float:
+        """Return the seconds since the epoch, by the wall clock as it was at the start."""
         return time.monotonic() + self._epoch_minus_monotonic
 
     def monotonic_at(self, at_s: float) -> float:

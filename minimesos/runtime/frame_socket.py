@@ -28,23 +28,37 @@ Frame = bytes | bytearray
 class Timer(Protocol):
     """A call that is due later."""
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        """Drop the call; nothing happens if it was made."""
+        ...
 
 
 class Reactor(Protocol):
     """The part of an event loop that small programs need; asyncio's loops have it."""
 
-    def add_reader(self, fd: int, callback: Callable[[], Any], /) -> Any: ...
+    def add_reader(self, fd: int, callback: Callable[[], Any], /) -> Any:
+        """Call back whenever the descriptor can be read; replaces its earlier reader."""
+        ...
 
-    def remove_reader(self, fd: int, /) -> Any: ...
+    def remove_reader(self, fd: int, /) -> Any:
+        """Stop calling back for reading; to be done before the descriptor is closed."""
+        ...
 
-    def add_writer(self, fd: int, callback: Callable[[], Any], /) -> Any: ...
+    def add_writer(self, fd: int, callback: Callable[[], Any], /) -> Any:
+        """Call back whenever the descriptor can be written; replaces its earlier writer."""
+        ...
 
-    def remove_writer(self, fd: int, /) -> Any: ...
+    def remove_writer(self, fd: int, /) -> Any:
+        """Stop calling back for writing; to be done before the descriptor is closed."""
+        ...
 
-    def call_later(self, delay: float, callback: Callable[[], Any], /) -> Timer: ...
+    def call_later(self, delay: float, callback: Callable[[], Any], /) -> Timer:
+        """Call back once, `delay` seconds from now."""
+        ...
 
-    def time(self) -> float: ...
+    def time(self) -> float:
+        """Return seconds of a clock that never goes back; its zero means nothing."""
+        ...
 
 
 class FrameReader:
@@ -167,6 +181,7 @@ class FrameSocket:
             self._reactor.remove_reader(self._socket.fileno())
 
     def resume(self) -> None:
+        """Read again after `pause`; what has come meanwhile is delivered in later turns."""
         if not self._reading and not self.closed:
             self._reading = True
             self._reactor.add_reader(self._socket.fileno(), self.read)

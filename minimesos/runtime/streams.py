@@ -34,9 +34,13 @@ _log = get_logger(__name__)
 class Peer(Protocol):
     """Where messages for one peer go."""
 
-    def send(self, message: Message) -> None: ...
+    def send(self, message: Message) -> None:
+        """Queue a message; it is dropped if the peer is gone."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Send what waits, then end the connection; the actor is not told."""
+        ...
 
 
 class Peers:
@@ -65,6 +69,7 @@ class Peers:
             del self._peers[name]
 
     def close_all(self) -> None:
+        """Close and forget every peer; their actor is not told."""
         for name in list(self._peers):
             self._close(Close(name))
 
@@ -82,9 +87,13 @@ class Peers:
 class StreamEnd(Protocol):
     """What gRPC's server context and client call have in common."""
 
-    async def read(self) -> Any: ...
+    async def read(self) -> Any:
+        """Return the next frame's bytes, or gRPC's mark (no bytes) at the end of the stream."""
+        ...
 
-    async def write(self, frame: bytes) -> None: ...
+    async def write(self, frame: bytes) -> None:
+        """Send a frame; returns once gRPC has room for another, raises if the stream broke."""
+        ...
 
 
 class Stream:

@@ -130,6 +130,7 @@ class BlockClient:
             peer.users -= 1
 
     async def close(self) -> None:
+        """Give up what is being fetched, without its answers, and close all connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

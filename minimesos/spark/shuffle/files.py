@@ -122,6 +122,7 @@ class SegmentedSpill:
         return read_segment(self._file.fileno(), self.offsets[partition], self.size(partition))
 
     def close(self) -> None:
+        """Give the file's space back; its segments are gone."""
         self._file.close()
 
 
