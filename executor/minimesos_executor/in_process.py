@@ -17,6 +17,7 @@ from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.runtime.frame_socket import Timer
+from minimesos.spark.partitioner import hash_in_one_process
 from minimesos.spark.taskcontext import TaskContext
 from minimesos_executor import spark
 from minimesos_executor.agent_link import AgentLost
@@ -106,6 +107,7 @@ async def _run_spark(arguments: Sequence[str], surroundings: Surroundings) -> in
         _log.error("no secret in hex", variable=spark.SECRET_VARIABLE)
         return EXIT_USAGE
     TaskContext.run_in_threads()
+    hash_in_one_process()
     workers = ThreadWorkers(f"executor-{options.executor_id}")
     with tempfile.TemporaryDirectory(
         prefix=f"blocks-{options.executor_id}-",

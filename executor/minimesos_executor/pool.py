@@ -81,6 +81,7 @@ class WorkerPool:
         self._pace: dict[int, float] = {}  # seconds per task, by stage
         self._deaths = 0
         self._timer: Timer | None = None
+        self._kills: set[Timer] = set()
         zygote.attach(
             reactor,
             self._on_forked,
@@ -147,7 +148,7 @@ class WorkerPool:
                 worker.send(messages.CANCEL, list(sent), interrupt)
                 worker.poke()
                 if interrupt:
-                    self._reactor.call_later(KILL_AFTER_S, partial(self._kill, worker, sent))
+                    self._kill_later(worker, sent)
 
     def clean_up(
         self, stage_keys: Sequence[int], rdd_ids: Sequence[int], broadcast_ids: Sequence[int]
@@ -172,8 +173,9 @@ class WorkerPool:
 
     def close(self) -> None:
         """Kill everything."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, *self._kills):
+            if timer is not None:
+                timer.cancel()
         for worker in self._workers:
             worker.link.close()
         self._zygote.close()
@@ -359,8 +361,14 @@ class WorkerPool:
         self._workers[worker.slot] = self._new_worker(worker.slot)
         self.dispatch()
 
-    def _kill(self, worker: Worker, task_ids: Iterable[int]) -> None:
-        """Kill a worker that did not let itself be interrupted."""
-        if worker.running in task_ids and worker.running in worker.sent:
-            worker.doomed = worker.running
-            worker.signal(signal.SIGKILL)
+    def _kill_later(self, worker: Worker, task_ids: Iterable[int]) -> None:
+        """Kill a worker unless it lets itself be interrupted in time."""
+
+        def kill() -> None:
+            self._kills.discard(timer)
+            if worker.running in task_ids and worker.running in worker.sent:
+                worker.doomed = worker.running
+                worker.signal(signal.SIGKILL)
+
+        timer = self._reactor.call_later(KILL_AFTER_S, kill)
+        self._kills.add(timer)

@@ -107,7 +107,7 @@ class Runner:
                     self._flush()
                     self._collect()
                 self._receive()
-        except EOFError:
+        except (EOFError, ConnectionError):
             pass
 
     def _receive(self) -> None:

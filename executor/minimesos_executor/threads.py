@@ -65,12 +65,13 @@ class ThreadRunner(Runner):
     def poke(self, thread: threading.Thread) -> None:
         """Do what SIGINT does to a worker process; not on the reactor's thread, for it may wait."""
         with self._gate:
+            user_code_runs = self._user_code_runs
             try:
                 self.poked(signal.SIGINT, None)
             except KeyboardInterrupt:
                 _raise_in(thread, KeyboardInterrupt)
-            except (EOFError, WorkerKilled):
-                pass  # it will see for itself
+            except (EOFError, ConnectionError, WorkerKilled):
+                self._user_code_runs = user_code_runs  # a kill is on its way
 
     def kill(self, thread: threading.Thread) -> None:
         """End user code; may be called again. The runner ends with its socket."""

@@ -41,6 +41,12 @@ def portable_hash(x: Any) -> int:
     return hash(x)
 
 
+def hash_in_one_process() -> None:
+    """Let hashes count as equal everywhere: all workers are threads of this process."""
+    global _seeded
+    _seeded = True
+
+
 def _require_hash_seed() -> None:
     global _seeded
     if "PYTHONHASHSEED" not in os.environ:

@@ -1,9 +1,9 @@
 """Clusters for tests, of frameworks, of Spark scripts and of minimesos itself.
 
-`SimCluster` is simulated, in virtual time; `LocalCluster` is real, in this process; `ProcessCluster`
-is real, in processes of its own. Builders of valid messages are in `minimesos.testing.builders`,
-pytest fixtures in `minimesos.testing.plugin`. Each cluster is imported when it is first asked for:
-who simulates needs no gRPC.
+`SimCluster` is simulated, in virtual time; `LocalCluster` is real, in this process;
+`ProcessCluster` is real, in processes of its own. Builders of valid messages are in
+`minimesos.testing.builders`, pytest fixtures in `minimesos.testing.plugin`. Each cluster is
+imported when it is first asked for: who simulates needs no gRPC.
 """
 
 from __future__ import annotations

@@ -14,7 +14,10 @@ pass to `SimCluster`. The process's one loop thread stays, as for any driver.
 from __future__ import annotations
 
 import asyncio
+import os
+import runpy
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -135,7 +138,8 @@ class LocalCluster:
         """All that were started; those that were killed stay in their places."""
 
     def __enter__(self) -> Self:
-        self._work_dir = Path(tempfile.mkdtemp(prefix="minimesos-cluster-"))
+        self.work_dir = Path(tempfile.mkdtemp(prefix="minimesos-cluster-"))
+        """Where the agents keep the sandboxes."""
         try:
             self._loop.call(self._start())
         except BaseException:
@@ -162,9 +166,9 @@ class LocalCluster:
         return f"mesos://{self.address}"
 
     def spark_context(self, app_name: str = "test", **conf: object) -> SparkContext:
-        """Return a SparkContext on this cluster; `conf` holds Spark's settings by their names.
+        """Return a SparkContext on this cluster, which is stopped with it, if not before.
 
-        It is stopped with the cluster, if not before.
+        `conf` holds Spark's settings by their names: `**{"spark.cores.max": 2}`.
         """
         from minimesos.spark.conf import SparkConf
         from minimesos.spark.context import SparkContext
@@ -174,6 +178,21 @@ class LocalCluster:
             settings.set(name, value)
         self._context = SparkContext(conf=settings)
         return self._context
+
+    def run_script(self, script: str | Path, *arguments: str) -> None:
+        """Run a driver script to its end, as `minimesos submit` would in a process of its own."""
+        from unittest import mock
+
+        from minimesos.spark.submit import SUBMIT_ARGS_VARIABLE, parse_arguments
+
+        path = Path(script)
+        submission = parse_arguments(["--master", self.url, "--name", path.stem])
+        with (
+            mock.patch.object(sys, "argv", [str(path), *arguments]),
+            mock.patch.object(sys, "path", [str(path.parent), *sys.path]),
+            mock.patch.dict(os.environ, {SUBMIT_ARGS_VARIABLE: submission.to_submit_args()}),
+        ):
+            runpy.run_path(str(path), run_name="__main__")
 
     def start_agent(self) -> LocalAgent:
         """Start one more agent, and return it once it is registered."""
@@ -185,20 +204,24 @@ class LocalCluster:
 
     def stop(self) -> None:
         """End everything and remove the sandboxes."""
-        if self._context is not None:
-            self._context.stop()
         try:
-            self._loop.call(self._stop(), STOP_TIMEOUT_S)
+            if self._context is not None:
+                self._context.stop()
         finally:
-            shutil.rmtree(self._work_dir, ignore_errors=True)
+            try:
+                self._loop.call(self._stop(), STOP_TIMEOUT_S)
+            finally:
+                shutil.rmtree(self.work_dir, ignore_errors=True)
 
     async def _start(self) -> None:
-        self.master = LocalMaster()
-        await self.master.start()
-        await asyncio.gather(*(self._start_agent() for _ in range(self._number_of_agents)))
+        master = LocalMaster()
+        await master.start()
+        self.master = master
+        for _ in range(self._number_of_agents):
+            await self._start_agent()
 
     async def _start_agent(self) -> LocalAgent:
-        work_dir = self._work_dir / f"agent-{len(self.agents)}"
+        work_dir = self.work_dir / f"agent-{len(self.agents)}"
         agent = LocalAgent(self.address, self._resources, work_dir)
         self.agents.append(agent)
         await agent.start()
