@@ -2,195 +2,126 @@
 // and shares.
 
 import {
-  add, dominantShare, facts, h, link, meters, number, percent, resourceColumns, shortId,
-  state, time,
-} from "./dom.js";
+  ACTIVE_FRAMEWORK, ACTIVE_TASK, AGENT, COMPLETED_FRAMEWORK, ENDED_TASK, EXECUTOR, FAILED_TASK,
+  FRAMEWORK_USE, OFFER, ROLE_USE, addressOf, agentState, frameworkState, rolesOf,
+} from "./columns.js";
+import { card, facts, h, link, signOf } from "./dom.js";
 import { Console, getJson } from "./refresh.js";
+import { add, dominantShare, resourceTable } from "./resources.js";
 import { Table } from "./table.js";
-
-const FAST_S = 2;
-const SLOW_S = 10; // with so many agents that reading their state costs the master something
-const MANY_AGENTS = 500;
+import { TASK } from "./tasks.js";
+import { isFailure, number, percent, state, time } from "./words.js";
 
 async function load() {
-  const [cluster, roles] = await Promise.all([getJson("/state"), getJson("/roles")]);
+  const [cluster, { roles }] = await Promise.all([getJson("/state"), getJson("/roles")]);
+  document.getElementById("cluster").textContent = cluster.cluster || "minimesos";
   const agents = new Map(cluster.slaves.map((agent) => [agent.id, agent]));
   const sum = (key) => cluster.slaves.reduce((total, agent) => add(total, agent[key]), {});
+  const total = sum("resources");
+  const { fair_sharing_excluded_resource_names: names = "" } = cluster.flags ?? {};
+  const excluded = new Set(names.split(","));
+  const withShare = (holder) =>
+    ({ ...holder, share: dominantShare(holder.resources, total, excluded) });
   const everybody = [...cluster.frameworks, ...cluster.completed_frameworks];
-  const tasksOf = (key) => everybody.flatMap((framework) =>
-    framework[key].map((task) => ({ ...task, framework, agent: agents.get(task.slave_id) })));
-  document.getElementById("cluster").textContent = cluster.cluster || "minimesos";
+  const withOwner = (framework, row) =>
+    ({ ...row, framework, agent: agents.get(row.slave_id) });
+  const all = (key, frameworks = everybody) => frameworks.flatMap((framework) =>
+    framework[key].map((row) => withOwner(framework, row)));
+  const executors = all("executors", cluster.frameworks);
+  const executorOf = new Map(executors.map((one) => [holder(one), one]));
+  const tasks = (key) => all(key).map((task) => ({ ...task, executor: executorOf.get(holder(task)) }));
+  const active = tasks("tasks");
+  const counts = new Map();
+  for (const task of active) counts.set(holder(task), (counts.get(holder(task)) ?? 0) + 1);
+  const unreachable = tasks("unreachable_tasks");
+  const completed = tasks("completed_tasks");
   return {
-    cluster,
-    agents,
-    roles: roles.roles,
-    total: sum("resources"),
+    cluster, agents, total, active, unreachable, completed,
+    failed: [...completed, ...unreachable].filter((task) => isFailure(task.state)),
+    executors: executors.map((one) => ({ ...one, tasks: counts.get(holder(one)) ?? 0 })),
+    offers: all("offers", cluster.frameworks),
+    frameworks: cluster.frameworks.map(withShare),
+    roles: roles.map(withShare),
     used: sum("used_resources"),
     offered: sum("offered_resources"),
-    active: tasksOf("tasks"),
-    unreachable: tasksOf("unreachable_tasks"),
-    completed: tasksOf("completed_tasks"),
   };
 }
 
-// ---- columns ---------------------------------------------------------------------------------
+// Names the executor that a task runs in, and an executor itself.
+const holder = (row) => `${row.slave_id} ${row.framework_id} ${row.executor_id}`;
 
-const started = (task) => task.statuses[0]?.timestamp ?? 0;
-const ended = (task) => task.statuses.at(-1)?.timestamp ?? 0;
-const rolesOf = (framework) => (framework.roles ?? [framework.role ?? ""]).join(", ");
-const addressOf = (agent) => `${location.protocol}//${agent.hostname}:${agent.pid.split(":").at(-1)}`;
-const agentState = (agent) =>
-  agent.active ? "Active" : agent.deactivated ? "Deactivated" : "Disconnected";
-const frameworkState = (framework) =>
-  framework.active ? "Active" : framework.connected ? "Inactive" : "Disconnected";
+// ---- tables ----------------------------------------------------------------------------------
 
-function frameworkLink(id) {
-  return link(shortId(id), `#/frameworks/${encodeURIComponent(id)}`);
-}
+const byTask = (task) => `${task.framework_id} ${task.id}`;
+const byId = (row) => row.id;
+const newest = (columns, column) => ({ column: columns.indexOf(column), down: true });
+const without = (columns, left) => columns.filter((column) => column.title !== left);
+const FEW = 10; // rows, where a table is one of many
 
-function agentLink(id, text) {
-  return link(text ?? shortId(id), `#/agents/${encodeURIComponent(id)}`);
-}
-
-function sandbox(_, task) {
-  if (!task.agent) return "";
-  const executor = task.executor_id || task.id;
-  const path = ["frameworks", task.framework_id, "executors", executor, "runs", "latest"];
-  return link("Sandbox", `${addressOf(task.agent)}/#/browse/${path.map(encodeURIComponent).join("/")}`);
-}
-
-const TASK = {
-  framework: { title: "Framework", value: (task) => task.framework.name,
-    show: (name, task) => link(name || task.framework_id,
-      `#/frameworks/${encodeURIComponent(task.framework_id)}`) },
-  id: { title: "Task", id: true, value: (task) => task.id, show: shortId },
-  name: { title: "Name", value: (task) => task.name },
-  role: { title: "Role", value: (task) => task.role },
-  state: { title: "State", value: (task) => task.state, show: state },
-  started: { title: "Started", number: true, value: started, show: time },
-  stopped: { title: "Stopped", number: true, value: ended, show: time },
-  host: { title: "Agent", value: (task) => task.agent?.hostname ?? task.slave_id,
-    show: (host, task) => agentLink(task.slave_id, host) },
-  sandbox: { title: "", value: () => "", show: sandbox },
+// `left` is the title of a column that would say the same in all rows.
+const taskTable = (title, columns, order, empty) => ({ left = null, limit } = {}) => {
+  const kept = without(columns, left);
+  return new Table(title, kept, { empty, key: byTask, order: newest(kept, order), limit });
 };
-const ACTIVE_TASK = [TASK.framework, TASK.id, TASK.name, TASK.role, TASK.state, TASK.started,
-  ...resourceColumns((task) => task.resources), TASK.host, TASK.sandbox];
-const DONE_TASK = [TASK.framework, TASK.id, TASK.name, TASK.role, TASK.state, TASK.started,
-  TASK.stopped, TASK.host, TASK.sandbox];
+const activeTasks = taskTable("Active tasks", ACTIVE_TASK, TASK.started, "No task is active.");
+const completedTasks = taskTable("Completed tasks", ENDED_TASK, TASK.stopped,
+  "No task has ended yet.");
+const unreachableTasks = taskTable("Unreachable tasks", ENDED_TASK, TASK.stopped,
+  "No task is out of reach.");
+const failedTasks = taskTable("Failed tasks", FAILED_TASK, TASK.stopped, "No task has failed.");
+const executors = (left = null) => new Table("Executors", without(EXECUTOR, left),
+  { empty: "There is no executor.", key: holder });
+const offers = (left = null) => new Table("Outstanding offers", without(OFFER, left),
+  { empty: "No offer is outstanding.", key: byId });
+const roles = () => new Table("Roles", ROLE_USE,
+  { empty: "No role is in use.", key: (role) => role.name });
 
-const FRAMEWORK = [
-  { title: "ID", id: true, value: (framework) => framework.id, show: frameworkLink },
-  { title: "Name", value: (framework) => framework.name, show: (name, framework) =>
-    (framework.webui_url ? link(name, framework.webui_url) : name) },
-  { title: "User", value: (framework) => framework.user },
-  { title: "Host", value: (framework) => framework.hostname },
-  { title: "Roles", value: rolesOf },
-];
-const ACTIVE_FRAMEWORK = [
-  ...FRAMEWORK,
-  { title: "State", value: frameworkState, show: state },
-  { title: "Tasks", number: true, value: (framework) => framework.tasks.length },
-  ...resourceColumns((framework) => framework.resources),
-  { title: "Max share", number: true, value: (framework) => framework.share, show: percent },
-  { title: "Registered", number: true, value: (framework) => framework.registered_time,
-    show: time },
-];
-const COMPLETED_FRAMEWORK = [
-  ...FRAMEWORK,
-  { title: "Tasks run", number: true, value: (framework) => framework.completed_tasks.length },
-  { title: "Registered", number: true, value: (framework) => framework.registered_time,
-    show: time },
-  { title: "Unregistered", number: true, value: (framework) => framework.unregistered_time,
-    show: time },
-];
-
-// Used and offered of the total, as text; sorted by what is held.
-function heldColumns() {
-  const plain = resourceColumns((agent) => agent.resources);
-  return plain.map((column) => {
-    const name = { CPUs: "cpus", Memory: "mem", Disk: "disk" }[column.title];
-    const held = (agent) =>
-      (agent.used_resources[name] ?? 0) + (agent.offered_resources[name] ?? 0);
-    return { ...column, value: held,
-      show: (value, agent) => `${column.show(value)} of ${column.show(agent.resources[name])}` };
-  });
-}
-
-const AGENT = [
-  { title: "ID", id: true, value: (agent) => agent.id, show: (id) => agentLink(id) },
-  { title: "Host", value: (agent) => agent.hostname,
-    show: (host, agent) => link(`${host}:${agent.pid.split(":").at(-1)}`, addressOf(agent)) },
-  { title: "State", value: agentState, show: state },
-  ...heldColumns(),
-  { title: "Registered", number: true, value: (agent) => agent.registered_time, show: time },
-];
-
-const OFFER = [
-  { title: "ID", id: true, value: (offer) => offer.id, show: shortId },
-  { title: "Framework", value: (offer) => offer.framework.name,
-    show: (name, offer) => link(name || offer.framework_id,
-      `#/frameworks/${encodeURIComponent(offer.framework_id)}`) },
-  { title: "Role", value: (offer) => offer.allocation_info?.role ?? "" },
-  { title: "Agent", value: (offer) => offer.agent?.hostname ?? offer.slave_id,
-    show: (host, offer) => agentLink(offer.slave_id, host) },
-  ...resourceColumns((offer) => offer.resources),
-];
-
-const ROLE = [
-  { title: "Role", value: (role) => role.name },
-  { title: "Weight", number: true, value: (role) => role.weight, show: number },
-  { title: "Frameworks", number: true, value: (role) => role.frameworks.length },
-  { title: "Dominant share", number: true, value: (role) => role.share, show: percent },
-  ...resourceColumns((role) => role.resources),
-];
-
-// ---- pages -----------------------------------------------------------------------------------
-
-// A page made of tables: `fill(data)` returns the rows of each, in order.
-function tables(title, list, fill, before = null) {
+// A page made of tables: `fill(data)` returns the rows of each, in order; `before(data)` what is
+// shown above them.
+function tables(title, list, fill, before = () => "") {
   const above = h("div");
-  const element = h("div", {}, h("h1", {}, title), above, list.map((table) => table.element));
+  let sign = "";
+  const heading = h("h1", { tabindex: -1 }, title);
   return {
-    element,
+    title,
+    element: h("div", {}, heading, above, list.map((table) => table.element)),
     update(data) {
-      if (before) above.replaceChildren(before(data));
+      const shown = before(data);
+      if (signOf(shown) !== sign) above.replaceChildren(shown);
+      sign = signOf(shown);
       fill(data).forEach((rows, index) => list[index].update(rows));
     },
   };
 }
 
-const withShare = (data) => (framework) =>
-  ({ ...framework, share: dominantShare(framework.resources, data.total) });
-const offersOf = (data, frameworks) => frameworks.flatMap((framework) =>
-  framework.offers.map((offer) => ({ ...offer, framework, agent: data.agents.get(offer.slave_id) })));
-const newestFirst = (columns, title) =>
-  ({ column: columns.findIndex((column) => column.title === title), down: true });
-const activeTasks = () => new Table("Active tasks", ACTIVE_TASK, "No task is running.",
-  newestFirst(ACTIVE_TASK, "Started"));
-const completedTasks = () => new Table("Completed tasks", DONE_TASK, "No task has ended yet.",
-  newestFirst(DONE_TASK, "Stopped"));
-const unreachableTasks = () => new Table("Unreachable tasks", DONE_TASK, "None.");
+// ---- pages -----------------------------------------------------------------------------------
+
+function overview() {
+  const frameworks = new Table("Frameworks", FRAMEWORK_USE, {
+    empty: "No framework is registered.", key: byId,
+    order: { column: FRAMEWORK_USE.length - 1, down: true },
+  });
+  const few = { limit: FEW };
+  return tables("Overview", [roles(), frameworks, failedTasks(few), activeTasks(few)],
+    (data) => [data.roles.filter((role) => role.frameworks.length > 0 || role.share.share > 0),
+      data.frameworks, data.failed, data.active], summary);
+}
 
 function summary(data) {
   const { cluster } = data;
-  const counts = new Map();
-  for (const task of [...data.active, ...data.unreachable, ...data.completed]) {
-    const name = task.state.replace(/^TASK_/, "").toLowerCase();
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
   const agents = [`${number(cluster.activated_slaves)} active`,
     cluster.deactivated_slaves ? `${number(cluster.deactivated_slaves)} inactive` : "",
     cluster.unreachable_slaves ? `${number(cluster.unreachable_slaves)} unreachable` : ""];
   return h("div", { class: "cards" },
-    h("section", { class: "card" }, h("h2", {}, "Resources"),
-      meters(data.total, data.used, data.offered)),
-    h("section", { class: "card" }, h("h2", {}, "Cluster"), facts([
+    card("Resources", resourceTable(data.total, data.used, data.offered)),
+    card("Cluster", facts([
       ["Agents", agents.filter(Boolean).join(", ")],
-      ["Frameworks", `${cluster.frameworks.length} active, `
+      ["Frameworks", `${cluster.frameworks.length} registered, `
         + `${cluster.completed_frameworks.length} completed`],
-      ["Tasks", [...counts].map(([name, count]) => `${count} ${name}`).join(", ") || "none yet"],
+      ["Offers", `${data.offers.length} outstanding`],
+      ["Tasks", taskCounts([...data.active, ...data.unreachable, ...data.completed])],
     ])),
-    h("section", { class: "card" }, h("h2", {}, "Master"), facts([
+    card("Master", facts([
       ["Leader", (cluster.leader ?? cluster.pid).split("@").at(-1)],
       ["Host", cluster.hostname],
       ["Version", cluster.version],
@@ -199,91 +130,91 @@ function summary(data) {
     ])));
 }
 
-function overview() {
-  const frameworks = new Table("Frameworks", ACTIVE_FRAMEWORK, "No framework is registered.");
-  return tables("Overview", [frameworks, activeTasks(), completedTasks()],
-    (data) => [data.cluster.frameworks.map(withShare(data)), data.active, data.completed], summary);
+function taskCounts(tasks) {
+  const counts = new Map();
+  for (const task of tasks) counts.set(task.state, (counts.get(task.state) ?? 0) + 1);
+  if (counts.size === 0) return "none yet";
+  return h("ul", { class: "counts" }, [...counts].map(([name, count]) =>
+    h("li", {}, `${number(count)} `, state(name))));
 }
 
 function frameworkPage([id]) {
-  if (id === undefined) {
-    return tables("Frameworks", [
-      new Table("Active", ACTIVE_FRAMEWORK, "No framework is registered."),
-      new Table("Completed", COMPLETED_FRAMEWORK, "No framework has ended yet.",
-        newestFirst(COMPLETED_FRAMEWORK, "Unregistered")),
-    ], (data) => [data.cluster.frameworks.map(withShare(data)), data.cluster.completed_frameworks]);
-  }
-  const mine = (tasks) => tasks.filter((task) => task.framework_id === id);
-  const find = (data) => [...data.cluster.frameworks, ...data.cluster.completed_frameworks]
-    .find((framework) => framework.id === id);
+  if (id !== undefined) return oneFramework(id);
+  return tables("Frameworks", [
+    new Table("Registered", ACTIVE_FRAMEWORK, { empty: "No framework is registered.", key: byId }),
+    new Table("Completed", COMPLETED_FRAMEWORK, { empty: "No framework has ended yet.", key: byId,
+      order: { column: COMPLETED_FRAMEWORK.length - 1, down: true } }),
+  ], (data) => [data.frameworks, data.cluster.completed_frameworks]);
+}
+
+const forgotten = (what) => h("p", { class: "empty" }, `The master does not know this ${what} (any more).`);
+
+function oneFramework(id) {
+  const mine = (rows) => rows.filter((row) => row.framework_id === id);
+  const left = "Framework";
   return tables(`Framework ${id}`,
-    [activeTasks(), unreachableTasks(), completedTasks(), new Table("Offers", OFFER, "None.")],
-    (data) => [mine(data.active), mine(data.unreachable), mine(data.completed),
-      offersOf(data, [find(data)].filter(Boolean))],
+    [activeTasks({ left }), executors(), unreachableTasks({ left }), completedTasks({ left }),
+      offers(left)],
+    (data) => [mine(data.active), mine(data.executors), mine(data.unreachable),
+      mine(data.completed), mine(data.offers)],
     (data) => {
-      const framework = find(data);
-      if (!framework) return h("p", { class: "empty" }, "The master does not know it (any more).");
+      const framework = [...data.frameworks, ...data.cluster.completed_frameworks].find(
+        (one) => one.id === id);
+      if (framework === undefined) return forgotten("framework");
+      const { share, of } = framework.share ?? { share: 0, of: "" };
       return h("div", { class: "cards" },
-        h("section", { class: "card" }, h("h2", {}, framework.name), facts([
+        card(framework.name || "(unnamed)", facts([
           ["State", framework.unregistered_time ? "Completed" : state(frameworkState(framework))],
           ["Web UI", framework.webui_url ? link(framework.webui_url, framework.webui_url) : ""],
           ["User", framework.user],
           ["Host", framework.hostname],
           ["Roles", rolesOf(framework)],
+          ["Principal", framework.principal],
           ["Registered", time(framework.registered_time)],
+          ["Re-registered", time(framework.reregistered_time)],
           ["Unregistered", time(framework.unregistered_time)],
-          ["Max share", percent(dominantShare(framework.resources, data.total))],
+          ["Dominant share", `${percent(share)} ${of}`],
         ])),
-        h("section", { class: "card" }, h("h2", {}, "Of the cluster's resources"),
-          meters(data.total, framework.used_resources, framework.offered_resources)));
+        card("Of the cluster's resources",
+          resourceTable(data.total, framework.used_resources, framework.offered_resources)));
     });
 }
 
 function agentPage([id]) {
-  if (id === undefined) {
-    return tables("Agents", [new Table("Agents", AGENT, "No agent has registered yet.")],
-      (data) => [data.cluster.slaves]);
-  }
-  const mine = (tasks) => tasks.filter((task) => task.slave_id === id);
-  return tables(`Agent ${id}`, [activeTasks(), completedTasks()],
-    (data) => [mine(data.active), mine(data.completed)],
+  if (id !== undefined) return oneAgent(id);
+  return tables("Agents", [new Table("Registered", AGENT, {
+    empty: "No agent has registered yet: minimesos agent --master=…", key: byId })],
+  (data) => [data.cluster.slaves]);
+}
+
+function oneAgent(id) {
+  const mine = (rows) => rows.filter((row) => row.slave_id === id);
+  const left = "Agent";
+  return tables(`Agent ${id}`,
+    [activeTasks({ left }), executors(left), completedTasks({ left }), offers(left)],
+    (data) => [mine(data.active), mine(data.executors), mine(data.completed), mine(data.offers)],
     (data) => {
       const agent = data.agents.get(id);
-      if (!agent) return h("p", { class: "empty" }, "The master does not know it (any more).");
-      const attributes = Object.entries(agent.attributes).map((pair) => pair.join(": "));
+      if (agent === undefined) return forgotten("agent");
       return h("div", { class: "cards" },
-        h("section", { class: "card" }, h("h2", {}, agent.hostname), facts([
+        card(agent.hostname, facts([
           ["State", state(agentState(agent))],
-          ["Page", link(addressOf(agent), addressOf(agent))],
+          ["Its own page", link(addressOf(agent), addressOf(agent))],
           ["Version", agent.version],
-          ["Attributes", attributes.join(", ")],
+          ["Attributes", Object.entries(agent.attributes).map((pair) => pair.join(": ")).join(", ")],
+          ["Ports", agent.resources.ports ?? ""],
           ["Registered", time(agent.registered_time)],
           ["Re-registered", time(agent.reregistered_time)],
         ])),
-        h("section", { class: "card" }, h("h2", {}, "Resources"),
-          meters(agent.resources, agent.used_resources, agent.offered_resources)));
+        card("Resources",
+          resourceTable(agent.resources, agent.used_resources, agent.offered_resources)));
     });
 }
 
-function taskPage() {
-  return tables("Tasks", [activeTasks(), unreachableTasks(), completedTasks()],
-    (data) => [data.active, data.unreachable, data.completed]);
-}
+const taskPage = () => tables("Tasks", [activeTasks(), unreachableTasks(), completedTasks()],
+  (data) => [data.active, data.unreachable, data.completed]);
+const offerPage = () => tables("Offers", [offers()], (data) => [data.offers]);
+const rolePage = () => tables("Roles", [roles()], (data) => [data.roles]);
 
-function offerPage() {
-  return tables("Offers", [new Table("Outstanding offers", OFFER, "No offer is outstanding.")],
-    (data) => [offersOf(data, data.cluster.frameworks)]);
-}
-
-function rolePage() {
-  const share = (data) => (role) => ({ ...role, share: dominantShare(role.resources, data.total) });
-  return tables("Roles", [new Table("Roles", ROLE, "No role is in use.")],
-    (data) => [data.roles.map(share(data))]);
-}
-
-new Console(
-  { "": overview, frameworks: frameworkPage, agents: agentPage, tasks: taskPage,
-    offers: offerPage, roles: rolePage },
-  load,
-  (data) => (data.cluster.slaves.length > MANY_AGENTS ? SLOW_S : FAST_S),
-).start();
+new Console("the master", { "": overview, frameworks: frameworkPage, agents: agentPage,
+  tasks: taskPage, offers: offerPage, roles: rolePage }, load).start();

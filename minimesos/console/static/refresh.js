@@ -1,76 +1,156 @@
 // Reads JSON again and again, shows the page that the address names, and says how fresh it is.
 
 import { h } from "./dom.js";
+import { age, tick } from "./words.js";
 
-const RETRY_MAX_S = 30;
+const INTERVAL_S = 2;
+const EFFORT = 20; // a state that takes a second to read is read every 20 seconds
+const TIMEOUT_S = 10;
+const RETRY_MAX_S = 10;
+const STALE_S = 5; // beyond two intervals
+
+class Refusal extends Error {}
 
 export async function getJson(path) {
-  const response = await fetch(path);
-  if (!response.ok) throw new Error(`${response.status}: ${(await response.text()).slice(0, 300)}`);
+  const response = await fetch(path, { signal: AbortSignal.timeout(1000 * TIMEOUT_S) });
+  if (!response.ok) {
+    throw new Refusal(`answers ${response.status}: ${(await response.text()).slice(0, 300)}`);
+  }
   return response.json();
 }
 
 // `pages` maps the first part of the address (#/part/...) to a function that, given the other
-// parts, returns {element, update(data)}. `load` fetches the data, `interval(data)` says how many
-// seconds to wait.
+// parts, returns {title, element, update(data)}. `load` fetches the data; `who` answers it.
 export class Console {
-  constructor(pages, load, interval) {
+  constructor(who, pages, load) {
+    this.who = who;
     this.pages = pages;
     this.load = load;
-    this.interval = interval;
     this.data = null;
-    this.failures = 0;
     this.page = null;
+    this.updatedAt = 0;
+    this.wait = INTERVAL_S;
+    this.failures = 0;
+    this.busy = false;
     this.timer = null;
-    window.addEventListener("hashchange", () => this.open());
-    document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.refresh();
-    });
+    this.main = document.getElementById("main");
+    this.problem = document.getElementById("problem");
+    this.freshness = document.getElementById("freshness");
   }
 
   start() {
+    window.addEventListener("hashchange", () => {
+      this.open();
+      window.scrollTo(0, 0);
+      this.main.querySelector("h1")?.focus({ preventScroll: true });
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.refresh();
+    });
+    document.querySelector(".skip").addEventListener("click", (event) => {
+      event.preventDefault(); // what follows # names a page
+      this.main.focus();
+    });
+    document.getElementById("retry").addEventListener("click", () => this.refresh());
+    setInterval(() => this.tick(), 1000);
+    this.main.replaceChildren(h("p", { class: "empty" }, `Waiting for ${this.who} …`));
     this.open();
     this.refresh();
   }
 
   open() {
-    const [name = "", ...parts] = location.hash.replace(/^#\/?/, "").split("/")
-      .map((part) => part.split("?")[0]).map(decodeURIComponent);
-    const build = this.pages[name] ?? (() => notFound());
+    const [name = "", ...parts] = partsOf(location.hash);
+    const build = this.pages[name] ?? notFound;
     this.page = build(parts);
-    document.getElementById("main").replaceChildren(this.page.element);
+    document.title = `${this.page.title} · minimesos`;
     for (const item of document.querySelectorAll("#nav a")) {
       const here = item.getAttribute("href") === `#/${name}`;
       if (here) item.setAttribute("aria-current", "page");
       else item.removeAttribute("aria-current");
     }
-    if (this.data !== null) this.page.update(this.data);
+    if (this.data !== null) this.show();
+  }
+
+  // Draw the page from the data there is.
+  show() {
+    const { element } = this.page;
+    if (this.main.firstElementChild !== element) this.main.replaceChildren(element);
+    this.page.update(this.data);
   }
 
   async refresh() {
+    if (this.busy || (document.hidden && this.data !== null)) return;
+    this.busy = true;
     clearTimeout(this.timer);
-    if (document.hidden && this.data !== null) return;
-    const problem = document.getElementById("problem");
-    let wait;
+    const began = performance.now();
+    const trouble = await this.tryOnce();
+    this.failures = trouble === "" ? 0 : this.failures + 1;
+    this.wait = trouble === "" ? Math.max(INTERVAL_S, (EFFORT * (performance.now() - began)) / 1000)
+      : Math.min(RETRY_MAX_S, 2 ** this.failures);
+    this.complain(trouble);
+    this.busy = false;
+    this.tick();
+    this.timer = setTimeout(() => this.refresh(), 1000 * this.wait);
+  }
+
+  // Returns what went wrong, "" if nothing.
+  async tryOnce() {
     try {
       this.data = await this.load();
-      this.failures = 0;
-      problem.hidden = true;
-      document.getElementById("freshness").textContent =
-        `Updated ${new Date().toLocaleTimeString()}`;
-      wait = this.interval(this.data);
     } catch (error) {
-      this.failures += 1;
-      wait = Math.min(RETRY_MAX_S, 2 ** this.failures);
-      problem.hidden = false;
-      problem.textContent = `No answer (${error.message}). Trying again in ${wait} s.`;
+      return reason(error);
     }
-    if (this.failures === 0) this.page.update(this.data);
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.refresh(), 1000 * wait);
+    this.updatedAt = Date.now() / 1000;
+    try {
+      this.show();
+    } catch (error) {
+      console.error(error);
+      return `says what this page does not understand (${error.message})`;
+    }
+    return "";
+  }
+
+  complain(trouble) {
+    this.problem.hidden = trouble === "";
+    if (trouble === "") return;
+    const known = this.data === null ? "Nothing is known yet" : "Below is what was known before";
+    const text = `${capital(this.who)} ${trouble}. ${known}; it is asked again.`;
+    const words = this.problem.querySelector("span");
+    if (words.textContent !== text) words.textContent = text; // said aloud once, not at each try
+  }
+
+  tick() {
+    tick();
+    const old = Date.now() / 1000 - this.updatedAt > STALE_S + 2 * this.wait;
+    const stale = this.failures > 0 || old;
+    this.freshness.classList.toggle("stale", stale);
+    if (this.updatedAt > 0) {
+      this.freshness.textContent = `${stale ? "Stale: updated" : "Updated"} ${age(this.updatedAt)}`;
+      this.freshness.title = new Date(1000 * this.updatedAt).toLocaleString();
+    }
   }
 }
 
+function partsOf(hash) {
+  return hash.replace(/^#\/?/, "").split("?")[0].split("/").map((part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return part; // typed by hand
+    }
+  });
+}
+
+function reason(error) {
+  if (error instanceof Refusal) return error.message;
+  if (error.name === "TimeoutError") return `has not answered within ${TIMEOUT_S} s`;
+  if (error instanceof SyntaxError) return "answers what is not JSON";
+  return "cannot be reached";
+}
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
 function notFound() {
-  return { element: h("p", { class: "empty" }, "There is no such page."), update() {} };
+  const title = "There is no such page";
+  return { title, element: h("h1", { tabindex: -1 }, title), update() {} };
 }

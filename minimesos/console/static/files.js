@@ -1,0 +1,116 @@
+// Sandboxes: a directory is a table, a file is its end, which grows as the file does.
+
+import { h, link } from "./dom.js";
+import { getJson } from "./refresh.js";
+import { Table } from "./table.js";
+import { bytes, time } from "./words.js";
+
+const SHOWN_BYTES = 50000; // of a file at first, and of one step after that
+const KEPT_CHARS = 1000000; // of a file that grows while it is shown
+
+export const pageOf = (path) =>
+  `#/browse/${path.split("/").filter(Boolean).map(encodeURIComponent).join("/")}`;
+const browseLink = (text, path) => link(text, pageOf(path));
+const fileUrl = (endpoint, path, query = {}) =>
+  `/files/${endpoint}?${new URLSearchParams({ path, ...query })}`;
+const download = (path) => link("Download", fileUrl("download", path),
+  { "aria-label": `Download ${nameOf(path)}` });
+const nameOf = (path) => path.split("/").at(-1);
+const isDirectory = (entry) => entry.mode[0] === "d";
+
+export function browse(parts) {
+  const path = `/${parts.join("/")}`;
+  const body = h("div", {}, h("p", { class: "empty" }, "Loading …"));
+  let view = null;
+  async function show() {
+    if (view === null) {
+      // A file has an end to ask for, a directory has not.
+      const asked = await fetch(fileUrl("read", path));
+      if (asked.status === 404) throw new Error("There is no such file (any more).");
+      view = asked.ok ? file(path) : directory(path);
+      await view.update();
+      body.replaceChildren(view.element);
+      view.shown?.();
+    } else {
+      await view.update();
+    }
+  }
+  return {
+    title: `Sandbox: ${nameOf(path)}`,
+    element: h("div", {}, h("h1", { tabindex: -1 }, "Sandbox"), trail(path), body),
+    update() {
+      show().catch((error) => {
+        view = null;
+        body.replaceChildren(h("p", { class: "empty" }, error.message));
+      });
+    },
+  };
+}
+
+// From the run directory down: what is above it cannot be looked into.
+function trail(path) {
+  const parts = path.split("/").filter(Boolean);
+  const runs = parts.lastIndexOf("runs");
+  return h("nav", { "aria-label": "Directories", class: "trail" },
+    parts.slice(runs + 1).map((part, index) => [
+      index > 0 ? " / " : "", browseLink(part, parts.slice(0, runs + 2 + index).join("/"))]).flat());
+}
+
+function directory(path) {
+  const table = new Table("Files", [
+    { title: "Name", value: (entry) => nameOf(entry.path), show: (name, entry) =>
+      browseLink(isDirectory(entry) ? `${name}/` : name, entry.path) },
+    { title: "Mode", id: true, value: (entry) => entry.mode },
+    { title: "Owner", value: (entry) => entry.uid },
+    { title: "Size", number: true, value: (entry) => entry.size, show: bytes },
+    { title: "Modified", number: true, value: (entry) => entry.mtime, show: time },
+    { title: "Whole", show: (_, entry) =>
+      (isDirectory(entry) ? "" : download(entry.path)) },
+  ], { empty: "The directory is empty.", key: (entry) => entry.path });
+  return {
+    element: table.element,
+    async update() {
+      table.update(await getJson(fileUrl("browse", path)));
+    },
+  };
+}
+
+function file(path) {
+  const text = h("pre", { class: "file", tabindex: 0, "aria-label": `End of ${nameOf(path)}` });
+  const note = h("p", { class: "empty" });
+  const toEnd = () => {
+    text.scrollTop = text.scrollHeight;
+  };
+  let begin = null;
+  let end = 0;
+  async function update() {
+    const size = (await getJson(fileUrl("read", path))).offset;
+    if (begin === null || size < end) { // new, or truncated
+      begin = end = Math.max(0, size - SHOWN_BYTES);
+      text.textContent = "";
+    }
+    const atEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 4;
+    while (end < size) {
+      const length = Math.min(SHOWN_BYTES, size - end);
+      const piece = await getJson(fileUrl("read", path, { offset: end, length }));
+      if (piece.data === "") break;
+      text.append(piece.data);
+      end += length;
+    }
+    if (text.textContent.length > KEPT_CHARS) {
+      text.textContent = text.textContent.slice(-KEPT_CHARS / 2);
+      begin = null;
+    }
+    if (atEnd) toEnd();
+    const part = begin === 0 ? "" : "The end of ";
+    note.textContent = size === 0 ? "The file is empty." : `${part}${bytes(size)}.`;
+    text.hidden = size === 0;
+    begin ??= 1;
+  }
+  return {
+    element: h("section", { class: "card" }, h("div", { class: "table-head" },
+      h("h2", {}, nameOf(path)), download(path)), note, text),
+    update,
+    shown: toEnd,
+  };
+}
