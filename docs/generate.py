@@ -15,7 +15,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from minimesos.agent.server import ServerFlags
+from minimesos.agent.flags import AgentFlags
 from minimesos.cli.main import COMMANDS
 from minimesos.cli.main import main as minimesos
 from minimesos.flags import ENVIRONMENT_PREFIX, Spec, specs
@@ -23,7 +23,7 @@ from minimesos.master.flags import MasterFlags
 
 DOCS = Path(__file__).resolve().parent
 HELP_COLUMNS = 80
-PROGRAMS = {"master": MasterFlags, "agent": ServerFlags}
+PROGRAMS = {"master": MasterFlags, "agent": AgentFlags}
 
 FLAGS_PAGE = """\
 # Flags of `minimesos {program}`

@@ -9,9 +9,9 @@ Source: Mesos documentation "High-Availability Mode", the forms of a master's ad
 from __future__ import annotations
 
 from minimesos.errors import InvalidValue
+from minimesos.flags import PORT_MAX
 
 DEFAULT_PORT = 5050
-PORT_MAX = 65535
 
 
 def master_address(text: str) -> str:
@@ -31,12 +31,3 @@ def master_address(text: str) -> str:
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= PORT_MAX):
         raise InvalidValue(f"'{text}': '{port}' is not a port")
     return f"{host}:{port}"
-
-
-def master_address_problem(text: str) -> str | None:
-    """Say why `master_address` would refuse `text`, None if it would not."""
-    try:
-        master_address(text)
-    except InvalidValue as error:
-        return str(error)
-    return None

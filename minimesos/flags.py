@@ -26,6 +26,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ F = TypeVar("F")
 
 ENVIRONMENT_PREFIX = "MESOS_"
 EXIT_BAD_FLAGS = 2
+PORT_MAX = 65535
 _FILE = "file://"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -103,7 +105,24 @@ def _parse_number(text: str) -> float:
 
 
 def _parse_path(text: str) -> Path:
-    return Path(text.removeprefix(_FILE))
+    name = text.removeprefix(_FILE)
+    if not name:  # to Path, nothing is the current directory
+        raise InvalidValue("expecting a path, got nothing")
+    return Path(name)
+
+
+def _parse_port(text: str) -> int:
+    port = _parse_integer(text)
+    if not 0 <= port <= PORT_MAX:
+        raise InvalidValue(f"expecting a port from 0 to {PORT_MAX}, got {text}")
+    return port
+
+
+def _parse_ip(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except AddressValueError:
+        raise InvalidValue(f"expecting an IPv4 address like 127.0.0.1, got '{text}'") from None
 
 
 boolean = _flag(_parse_boolean, lambda value: "true" if value else "false", "")
@@ -111,8 +130,23 @@ integer = _flag(_parse_integer, str, "a whole number")
 number = _flag(_parse_number, lambda value: f"{value:g}", "a number")
 text = _flag(str, str, "")
 path = _flag(_parse_path, str, "a path")
+ip_address = _flag(_parse_ip, str, "an IPv4 address")
+port_number = _flag(_parse_port, str, "a port")
 duration = _flag(parse_duration, format_duration, "a duration like 10secs; held in seconds")
 size = _flag(parse_size, format_size, "a size like 512MB; held in bytes")
+
+
+def read_by(reader: Callable[[str], object]) -> Callable[[str], str | None]:
+    """Make a flag's `check` of the function that reads its text later and raises InvalidValue."""
+
+    def check(value: str) -> str | None:
+        try:
+            reader(value)
+        except InvalidValue as error:
+            return str(error)
+        return None
+
+    return check
 
 
 def specs(flags: Any) -> dict[str, Spec]:
@@ -274,7 +308,7 @@ def load_or_exit(
     """Load the process's own flags; answer `--help` and `--version`, and exit 2 on any problem."""
     arguments = sys.argv[1:] if arguments is None else arguments
     asked = set(_flags_only(arguments))
-    if "--help" in asked:
+    if asked & {"--help", "-h"}:
         print(usage(cls, program))
         raise SystemExit(0)
     if "--version" in asked:

@@ -106,6 +106,16 @@ def test_a_value_may_be_in_a_file_except_for_paths(tmp_path: Path) -> None:
     assert loaded(f"--work_dir=file://{file}").work_dir == file
 
 
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_printed_instead_of_running(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        load_or_exit(Flags, "minimesos master", [option, "--nonsense"], {})
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("Usage: minimesos master")
+
+
 def test_all_problems_are_reported_at_once() -> None:
     problems = problems_of(
         "--prot=1",

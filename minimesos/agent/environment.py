@@ -32,15 +32,6 @@ def parse_variables(text: str) -> dict[str, str]:
     return variables
 
 
-def variables_problem(text: str) -> str | None:
-    """Say why `parse_variables` would refuse `text`, None if it would not."""
-    try:
-        parse_variables(text)
-    except InvalidValue as error:
-        return str(error)
-    return None
-
-
 def executor_environment(
     configured: Mapping[str, str],
     command: mesos_pb2.CommandInfo,

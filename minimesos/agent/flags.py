@@ -8,16 +8,16 @@ agent listens on 127.0.0.1 unless told otherwise and keeps `/tmp/mesos` as its w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from minimesos import log
-from minimesos.agent.environment import variables_problem
+from minimesos.agent.environment import parse_variables
 from minimesos.attributes import parse_attributes
-from minimesos.detector import PORT_MAX, master_address_problem
+from minimesos.detector import master_address
 from minimesos.errors import InvalidValue
-from minimesos.flags import boolean, duration, integer, path, text
+from minimesos.flags import boolean, duration, integer, ip_address, path, port_number, read_by, text
+from minimesos.ids import role_problem
 from minimesos.resources import Resources
 
 ISOLATORS = ("posix/cpu", "posix/mem")
@@ -37,14 +37,6 @@ def isolators(isolation: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _isolation_problem(isolation: str) -> str | None:
-    try:
-        isolators(isolation)
-    except InvalidValue as error:
-        return str(error)
-    return None
-
-
 def _one_of(*choices: str) -> str:
     return f"expecting one of {', '.join(choices)}"
 
@@ -54,25 +46,29 @@ class AgentFlags:
     """Flags of `minimesos agent`. Durations are in seconds."""
 
     master: str = text(
-        required=True, check=master_address_problem, help="Address of the master, host:port."
+        required=True, check=read_by(master_address), help="Address of the master, host:port."
     )
-    ip: str = text("127.0.0.1", help="Address to listen on.")
-    port: int = integer(
-        5051,
-        check=lambda port: None if 0 <= port <= PORT_MAX else "expecting a port",
-        help="Port to listen on, 0 for any that is free.",
+    master_detection_timeout: float | None = duration(
+        help="Time to look for a master before giving up; looks for ever if not set."
     )
+    ip: str = ip_address("127.0.0.1", help="Address to listen on.")
+    port: int = port_number(5051, help="Port to listen on, 0 for any that is free.")
     hostname: str | None = text(help="Name that others should know this machine by.")
     work_dir: Path = path(  # noqa: RUF009  (declares a flag)
         "/tmp/mesos", help="Directory of the executors' sandboxes."
     )
     resources: str | None = text(
-        help="What this agent offers, name(role):value;... or JSON; what is not named is detected."
+        check=read_by(Resources.parse),
+        help="What this agent offers, name(role):value;... or JSON; what is not named is detected.",
     )
-    attributes: str | None = text(help="Facts about this machine, like rack:r1;speed:2.5.")
-    default_role: str = text("*", help="Role of resources that are given without one.")
+    attributes: str | None = text(
+        check=read_by(parse_attributes), help="Facts about this machine, like rack:r1;speed:2.5."
+    )
+    default_role: str = text(
+        "*", check=role_problem, help="Role of resources that are given without one."
+    )
     isolation: str = text(
-        ",".join(ISOLATORS), check=_isolation_problem, help="Isolators, separated by commas."
+        ",".join(ISOLATORS), check=read_by(isolators), help="Isolators, separated by commas."
     )
     switch_user: bool = boolean(
         True, help="Run tasks as their own user; needs the privilege to do so."
@@ -82,7 +78,7 @@ class AgentFlags:
         False, help="Never let a container use more CPU than it was given, even if it is idle."
     )
     executor_environment_variables: str | None = text(
-        check=variables_problem,
+        check=read_by(parse_variables),
         help="JSON object of the variables that executors start with; none are inherited.",
     )
     executor_registration_timeout: float = duration(
@@ -111,14 +107,3 @@ class AgentFlags:
         check=lambda name: None if name in log.FORMATS else _one_of(*log.FORMATS),
         help="Form of log lines: glog for people, json for programs.",
     )
-
-    def problems(self) -> Iterable[str]:
-        """Rules of flags that have to be read with others, or that messages explain better."""
-        try:
-            Resources.parse(self.resources or "", self.default_role)
-        except InvalidValue as error:
-            yield f"Failed to load flag 'resources': {error}"
-        try:
-            parse_attributes(self.attributes or "")
-        except InvalidValue as error:
-            yield f"Failed to load flag 'attributes': {error}"

@@ -11,7 +11,6 @@ import dataclasses
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Protocol
@@ -28,7 +27,7 @@ from minimesos.agent.machine import machine_resources
 from minimesos.agent.sandbox_files import locate_sandbox
 from minimesos.attributes import format_attributes, parse_attributes
 from minimesos.errors import MinimesosError
-from minimesos.flags import duration, flags_at_startup, to_json
+from minimesos.flags import flags_at_startup, to_json
 from minimesos.ids import RandomIds
 from minimesos.log import get_logger
 from minimesos.proto.mesos.v1 import mesos_pb2
@@ -64,15 +63,6 @@ class CannotUseWorkDir(MinimesosError):
     """The work directory cannot be written to; says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFlags(AgentFlags):
-    """An agent's flags, with those that concern only its program."""
-
-    master_detection_timeout: float | None = duration(
-        help="Time to look for a master before giving up; looks for ever if not set."
-    )
-
-
 class Containerizer(Protocol):
     """Who performs the agent's container effects; `PosixContainerizer` says more."""
 
@@ -89,13 +79,11 @@ class Containerizer(Protocol):
         ...
 
 
-MakeContainerizer = Callable[[ServerFlags, Callable[[Stimulus], None]], Containerizer]
+MakeContainerizer = Callable[[AgentFlags, Callable[[Stimulus], None]], Containerizer]
 """Makes a containerizer on the agent's loop, given what it calls with its stimuli."""
 
 
-def _posix_containerizer(
-    flags: ServerFlags, post: Callable[[Stimulus], None]
-) -> PosixContainerizer:
+def _posix_containerizer(flags: AgentFlags, post: Callable[[Stimulus], None]) -> PosixContainerizer:
     return PosixContainerizer(
         post,
         isolation=isolators(flags.isolation),
@@ -110,7 +98,7 @@ class AgentServer:
 
     def __init__(
         self,
-        flags: ServerFlags,
+        flags: AgentFlags,
         pages: Pages | None = None,
         containerizer: MakeContainerizer = _posix_containerizer,
     ) -> None:
@@ -261,8 +249,8 @@ def usable_work_dir(path: Path) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
+        why = "it is a file" if path.is_file() else error.strerror or error
         raise CannotUseWorkDir(
-            f"cannot write to the work directory {path}: {error.strerror or error};"
-            " choose another with --work_dir"
+            f"cannot write to the work directory {path}: {why}; choose another with --work_dir"
         ) from error
     return path.resolve()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minimesos.agent.flags import AgentFlags
 from minimesos.cli.programs import RAW, run_program
 from minimesos.flags import load_or_exit
 
 if TYPE_CHECKING:
-    from minimesos.agent.server import ServerFlags
     from minimesos.http.routing import Handler
 
 PROGRAM = "minimesos agent"
@@ -23,13 +23,11 @@ PROGRAM = "minimesos agent"
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def agent(arguments: tuple[str, ...]) -> None:
     """Run an agent."""
-    from minimesos.agent.server import ServerFlags
-
-    flags, warnings = load_or_exit(ServerFlags, PROGRAM, arguments)
+    flags, warnings = load_or_exit(AgentFlags, PROGRAM, arguments)
     run_program(PROGRAM, serve(flags), warnings, flags.logging_level, flags.log_format)
 
 
-async def serve(flags: ServerFlags) -> int:
+async def serve(flags: AgentFlags) -> int:
     """Run an agent until SIGTERM, SIGINT, or SIGUSR1 (leave for good); returns the exit code."""
     from minimesos.agent.server import AgentServer
     from minimesos.runtime.server import on_signals

@@ -22,9 +22,8 @@ import click
 from minimesos.cli.agent import pages as agent_pages
 from minimesos.cli.master import pages as master_pages
 from minimesos.cli.programs import RAW, run_program
-from minimesos.detector import PORT_MAX
 from minimesos.errors import InvalidValue
-from minimesos.flags import boolean, integer, load_or_exit, number, text
+from minimesos.flags import boolean, integer, ip_address, load_or_exit, number, port_number, text
 from minimesos.log import FORMATS, LEVELS
 from minimesos.resources import Resources
 
@@ -58,12 +57,8 @@ class LocalFlags:
         check=lambda n: None if n > 0 else "must be greater than 0",
         help="Memory of each agent in MB; that of the machine, less a part, if not set.",
     )
-    ip: str = text("127.0.0.1", help="Address to listen on.")
-    port: int = integer(
-        0,
-        check=lambda n: None if 0 <= n <= PORT_MAX else f"expecting 0 to {PORT_MAX}",
-        help="Port of the master, 0 for any that is free.",
-    )
+    ip: str = ip_address("127.0.0.1", help="Address to listen on.")
+    port: int = port_number(0, help="Port of the master, 0 for any that is free.")
     work_dir: str | None = text(
         help="Directory of the agents' sandboxes; a temporary one, removed in the end, if not set."
     )
@@ -149,9 +144,10 @@ async def _start_master(flags: LocalFlags) -> MasterServer:
 
 
 async def _start_agent(flags: LocalFlags, master: str, work_dir: Path) -> AgentServer:
-    from minimesos.agent.server import AgentServer, ServerFlags
+    from minimesos.agent.flags import AgentFlags
+    from minimesos.agent.server import AgentServer
 
-    agent_flags = ServerFlags(
+    agent_flags = AgentFlags(
         master=master,
         ip=flags.ip,
         port=0,

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from minimesos.allocator.allocator import MIN_ALLOCATABLE, parse_alternatives
 from minimesos.errors import InvalidValue
-from minimesos.flags import boolean, duration, integer, text
+from minimesos.flags import boolean, duration, integer, ip_address, port_number, read_by, text
 from minimesos.ids import DEFAULT_ROLE, role_problem
 from minimesos.log import FORMATS, LEVELS
 
 REGISTRIES = ("in_memory",)
-PORT_MAX = 65535
 
 
 def _one_of(*choices: str) -> Callable[[str], str | None]:
@@ -33,10 +32,6 @@ def _at_least(minimum: float, words: str) -> Callable[[float], str | None]:
     return check
 
 
-def _port_problem(value: int) -> str | None:
-    return None if 0 <= value <= PORT_MAX else f"must be between 0 and {PORT_MAX}"
-
-
 def _positive_duration(value: float) -> str | None:
     return None if value > 0 else "must be greater than zero"
 
@@ -47,14 +42,6 @@ def _ping_timeout_problem(value: float) -> str | None:
 
 def _roles_problem(value: str) -> str | None:
     return next(filter(None, map(role_problem, value.split(","))), None)
-
-
-def _weights_problem(value: str) -> str | None:
-    try:
-        _parse_weights(value)
-    except InvalidValue as error:
-        return str(error)
-    return None
 
 
 def _parse_weights(value: str) -> dict[str, float]:
@@ -73,24 +60,14 @@ def _parse_weights(value: str) -> dict[str, float]:
     return weights
 
 
-def _minimum_problem(value: str) -> str | None:
-    try:
-        parse_alternatives(value)
-    except InvalidValue as error:
-        return str(error)
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class MasterFlags:
     """See the fields' help."""
 
-    ip: str = text("127.0.0.1", help="Address to listen on.")
-    port: int = integer(5050, help="Port to listen on; 0 takes a free one.", check=_port_problem)
-    advertise_ip: str | None = text(help="Address to tell others, if not --ip.")
-    advertise_port: int | None = integer(
-        help="Port to tell others, if not --port.", check=_port_problem
-    )
+    ip: str = ip_address("127.0.0.1", help="Address to listen on.")
+    port: int = port_number(5050, help="Port to listen on; 0 takes a free one.")
+    advertise_ip: str | None = ip_address(help="Address to tell others, if not --ip.")
+    advertise_port: int | None = port_number(help="Port to tell others, if not --port.")
     hostname: str | None = text(help="Host name to tell others, if not the address.")
     work_dir: str | None = text(help="Directory for what the master must remember.")
     registry: str = text(
@@ -108,7 +85,7 @@ class MasterFlags:
     min_allocatable_resources: str = text(
         MIN_ALLOCATABLE,
         help="What an offer holds at the least; '|' separates alternatives, ';' means and.",
-        check=_minimum_problem,
+        check=read_by(parse_alternatives),
     )
     fair_sharing_excluded_resource_names: str | None = text(
         help="Resources that do not count in the dominant share, separated by commas."
@@ -125,7 +102,8 @@ class MasterFlags:
         check=_roles_problem,
     )
     weights: str | None = text(
-        help="Weights of roles, like role1=2,role2=0.5; 1 if not given.", check=_weights_problem
+        help="Weights of roles, like role1=2,role2=0.5; 1 if not given.",
+        check=read_by(_parse_weights),
     )
     root_submissions: bool = boolean(True, help="Accept frameworks whose user is root.")
     agent_ping_timeout: float = duration(

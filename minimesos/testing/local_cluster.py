@@ -25,7 +25,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from minimesos.agent import snapshot as agent_snapshot
-from minimesos.agent.server import AgentServer, ServerFlags
+from minimesos.agent.flags import AgentFlags
+from minimesos.agent.server import AgentServer
 from minimesos.errors import MinimesosError
 from minimesos.master import snapshot as master_snapshot
 from minimesos.master.flags import MasterFlags
@@ -75,7 +76,7 @@ class LocalAgent:
     """One agent of a `LocalCluster`, while it lives and after."""
 
     def __init__(self, master: str, resources: str, work_dir: Path) -> None:
-        flags = ServerFlags(
+        flags = AgentFlags(
             master=master,
             ip=_LOOPBACK,
             port=0,

@@ -41,6 +41,10 @@ def test_missing_master_is_a_problem() -> None:
         ("--log_format=xml", "log_format"),
         ("--resources=cpus", "resources"),
         ("--attributes=rack", "attributes"),
+        ("--default_role=a b", "default_role"),
+        ("--ip=localhost", "ip"),
+        ("--work_dir=", "work_dir"),
+        ("--master_detection_timeout=1", "master_detection_timeout"),
     ],
 )
 def test_bad_value_is_a_problem_that_names_its_flag(argument: str, name: str) -> None:
@@ -49,6 +53,18 @@ def test_bad_value_is_a_problem_that_names_its_flag(argument: str, name: str) ->
     (problem,) = problems(*master, argument)
 
     assert f"'{name}'" in problem
+
+
+def test_all_bad_values_are_problems_at_once() -> None:
+    given = problems("--resources=cpus", "--attributes=rack", "--port=x", "--nonsense")
+
+    assert [problem.partition("'")[2].partition("'")[0] for problem in given] == [
+        "nonsense",
+        "resources",
+        "attributes",
+        "port",
+        "--master",
+    ]
 
 
 def test_process_is_an_old_name_of_the_posix_isolators() -> None:

@@ -49,10 +49,10 @@ def test_check_names_edited_missing_and_leftover_pages(
 
 def test_every_flag_of_a_program_has_a_row(generate: ModuleType) -> None:
     page = generate.pages()["configuration/agent.md"]
-    assert "| `--port` | `MESOS_PORT` | a whole number | `5051` |" in page
+    assert "| `--port` | `MESOS_PORT` | a port | `5051` |" in page
     assert "| `--master` | `MESOS_MASTER` | text | required |" in page
     assert "| `--switch_user` | `MESOS_SWITCH_USER` | true or false | `true` |" in page
-    assert page.count("\n| `--") == len(generate.specs(generate.ServerFlags))
+    assert page.count("\n| `--") == len(generate.specs(generate.AgentFlags))
 
 
 def test_bars_in_help_do_not_break_the_table(generate: ModuleType) -> None:

@@ -31,6 +31,9 @@ def test_roles_and_weights_are_read():
     "argument",
     [
         "--port=65536",
+        "--ip=::1",
+        "--ip=master.example",
+        "--advertise_ip=1.2.3",
         "--registry=etcd",
         "--allocator=random",
         "--allocation_interval=0secs",
