@@ -9,6 +9,7 @@ import select
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -227,61 +228,64 @@ class OneCommand(Scheduler):
         return task
 
 
-def framework(cluster: LocalCluster, scheduler: Scheduler) -> SchedulerDriver:
+@contextmanager
+def framework(cluster: LocalCluster, scheduler: Scheduler) -> Iterator[SchedulerDriver]:
     info = mesos_pb2.FrameworkInfo(user="", name="one")
     driver = SchedulerDriver(scheduler, info, cluster.address)
     driver.start()
-    return driver
+    try:
+        yield driver
+    finally:
+        driver.abort()
 
 
 def test_a_framework_sees_its_command_start_run_and_finish(
     local_cluster: LocalCluster,  # noqa: F811
 ) -> None:
     scheduler = OneCommand("echo $MESOS_EXECUTOR_ID; pwd")
-    driver = framework(local_cluster, scheduler)
-    assert [scheduler.next_state() for _ in range(3)] == [
-        "TASK_STARTING",
-        "TASK_RUNNING",
-        "TASK_FINISHED",
-    ]
+    with framework(local_cluster, scheduler):
+        states = [scheduler.next_state() for _ in range(3)]
+    assert states == ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]
     (sandbox,) = local_cluster.work_dir.glob("**/runs/latest")
     assert (sandbox / "stdout").read_text() == f"t1\n{sandbox.resolve()}\n"
-    driver.stop()
 
 
-def test_a_task_that_is_killed_takes_its_process_along(
+def read_soon(descriptor: int) -> bytes:
+    assert select.select([descriptor], [], [], PATIENCE_S)[0]
+    return os.read(descriptor, 100)
+
+
+def test_a_task_that_is_killed_takes_its_processes_along(
     local_cluster: LocalCluster,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
-    scheduler = OneCommand("sleep 1000 & sleep 1000")
-    driver = framework(local_cluster, scheduler)
-    assert scheduler.next_state() == "TASK_STARTING"
-    assert scheduler.next_state() == "TASK_RUNNING"
-    children = psutil.Process().children(recursive=True)
-    assert [child.name() for child in children].count("sleep") == 2
-    ends = [os.pidfd_open(child.pid) for child in children]
-    driver.killTask(mesos_pb2.TaskID(value="t1"))
-    assert scheduler.next_state() == "TASK_KILLED"
-    for end in ends:
-        assert select.select([end], [], [], PATIENCE_S)[0] == [end]
-        os.close(end)
-    driver.stop()
+    os.mkfifo(tmp_path / "pids")
+    pids = os.open(tmp_path / "pids", os.O_RDWR | os.O_NONBLOCK)
+    scheduler = OneCommand(f"sleep 1000 & echo $$ $! > {tmp_path}/pids; wait")
+    with framework(local_cluster, scheduler) as driver:
+        ends = [os.pidfd_open(int(pid)) for pid in read_soon(pids).split()]
+        driver.killTask(mesos_pb2.TaskID(value="t1"))
+        states = [scheduler.next_state() for _ in range(3)]
+        assert states == ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]
+        for end in ends:
+            assert select.select([end], [], [], PATIENCE_S)[0], "it lives on"
+    for descriptor in (pids, *ends):
+        os.close(descriptor)
 
 
 def test_tasks_of_a_dead_agent_are_lost_and_a_new_agent_is_offered() -> None:
     with LocalCluster(agents=1) as cluster:
         scheduler = OneCommand("sleep 1000")
-        driver = framework(cluster, scheduler)
-        assert scheduler.next_state() == "TASK_STARTING"
-        assert scheduler.next_state() == "TASK_RUNNING"
-        assert cluster.master.snapshot()["slaves"][0]["used_resources"]["cpus"] == 0.5
-        assert len(cluster.agents[0].snapshot()["frameworks"]) == 1
-        cluster.kill_agent(0)
-        assert scheduler.next_state() == "TASK_LOST"
-        assert not cluster.agents[0].is_alive
-        agent = cluster.start_agent()
-        ids = [slave["id"] for slave in cluster.master.snapshot()["slaves"] if slave["active"]]
-        assert ids == [agent.agent_id]
-        driver.stop()
+        with framework(cluster, scheduler):
+            assert [scheduler.next_state() for _ in range(2)] == ["TASK_STARTING", "TASK_RUNNING"]
+            assert cluster.master.snapshot()["slaves"][0]["used_resources"]["cpus"] == 0.5
+            assert len(cluster.agents[0].snapshot()["frameworks"]) == 1
+            cluster.kill_agent(0)
+            assert scheduler.next_state() == "TASK_LOST"
+            assert not cluster.agents[0].is_alive
+            agent = cluster.start_agent()
+            slaves = cluster.master.snapshot()["slaves"]
+            assert [slave["id"] for slave in slaves if slave["active"]] == [agent.agent_id]
 
 
 # -- what is left ---------------------------------------------------------------------------------
@@ -299,9 +303,8 @@ def open_files() -> list[str]:
 
 def use_everything() -> None:
     """Leave a command, a context and a job behind in the middle of their work."""
-    with LocalCluster() as cluster:
-        scheduler = OneCommand("sleep 1000")
-        driver = framework(cluster, scheduler)
+    scheduler = OneCommand("sleep 1000")
+    with LocalCluster() as cluster, framework(cluster, scheduler):
         while scheduler.next_state() != "TASK_RUNNING":
             pass
         sc = cluster.spark_context()
@@ -310,7 +313,6 @@ def use_everything() -> None:
         running.get(timeout=PATIENCE_S)
     with pytest.raises(SparkException):
         job.result()
-    driver.abort()
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
