@@ -152,6 +152,8 @@ class ExecutorServer:
         executor = _Executor(register.executor_id, context)
         self._expected.discard(executor.executor_id)
         self._executors[executor.executor_id] = executor
+        if self._stopping:
+            executor.send(spark_pb2.DriverFrame(shutdown=True))  # the others have been asked
         root = bytes(metadata.get(ROOT_KEY, b"")).decode()
         self._added(executor, register, root)
         try:
