@@ -1,7 +1,7 @@
-"""Writes the pages of docs/ that repeat what the code says: flags, and the command line's help.
+"""Writes the pages of docs/ that repeat what the code says: flags, settings, the commands' help.
 
 Called by `make docs`; with `--check` nothing is written and stale files are named. A page says only
-what the flags' dataclasses and the commands say of themselves, so that it is corrected there.
+what flags, settings and commands say of themselves, so that it is corrected there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from minimesos.cli.main import COMMANDS
 from minimesos.cli.main import main as minimesos
 from minimesos.flags import ENVIRONMENT_PREFIX, Spec, specs
 from minimesos.master.flags import MasterFlags
+from minimesos.spark import settings
+from minimesos.spark.setting_kinds import Setting
 
 DOCS = Path(__file__).resolve().parent
 HELP_COLUMNS = 80
@@ -38,6 +40,28 @@ a path is asked for. All problems are reported at once, and the program ends wit
 |---|---|---|---|---|
 """
 
+SETTINGS_PAGE = """\
+# Settings of applications
+
+Generated from `minimesos.spark.settings` by `make docs`; not edited by hand.
+
+Settings are given in code (`SparkConf().set(name, value)`), which wins, by `--conf name=value` or
+an option of `minimesos submit` and `minimesos shell`, or in a properties file. All that are
+malformed are reported when the context starts, before anything is launched. Settings that are not
+listed here are kept, and have no effect.
+
+A time is written like `200ms`, `3s`, `5min`, `2h`, a size like `512m` or `1g` (powers of 1024); the
+unit of a bare number is named below. Variables of the executors' environment are set as
+`{prefix}NAME`.
+"""
+
+SETTINGS_TABLE = """
+## {origin}
+
+| Setting | Value | Default | Meaning |
+|---|---|---|---|
+"""
+
 HELP_PAGE = """\
 # The command line
 
@@ -48,7 +72,7 @@ Generated from each command's `--help` by `make docs`; not edited by hand.
 def pages() -> dict[str, str]:
     """Text of every generated page, by its path relative to docs/."""
     flags = {f"configuration/{name}.md": flags_page(name, cls) for name, cls in PROGRAMS.items()}
-    return flags | {"cli.md": help_page()}
+    return flags | {"configuration/spark.md": settings_page(), "cli.md": help_page()}
 
 
 def flags_page(program: str, cls: type[Any]) -> str:
@@ -59,6 +83,7 @@ def flags_page(program: str, cls: type[Any]) -> str:
 
 
 def row(name: str, spec: Spec, default: Any) -> str:
+    """One flag as a line of its table."""
     cells = [
         f"`--{name}`",
         f"`{ENVIRONMENT_PREFIX}{name.upper()}`",
@@ -66,6 +91,29 @@ def row(name: str, spec: Spec, default: Any) -> str:
         "required" if spec.required else "" if default is None else f"`{spec.format(default)}`",
         spec.help + "".join(f" Deprecated name: `--{old}`." for old in spec.deprecated),
     ]
+    return table_row(cells)
+
+
+def settings_page() -> str:
+    """A table of the settings of each origin, in alphabetical order."""
+    tables = (
+        SETTINGS_TABLE.format(origin=origin)
+        + "".join(setting_row(each) for each in settings.SETTINGS if each.origin == origin)
+        for origin in dict.fromkeys(each.origin for each in settings.SETTINGS)
+    )
+    return SETTINGS_PAGE.format(prefix=settings.EXECUTOR_ENV_PREFIX) + "".join(tables)
+
+
+def setting_row(setting: Setting[Any]) -> str:
+    """One setting as a line of its table."""
+    default = setting.default_text if setting.fallback is None else setting.fallback.name
+    return table_row(
+        [f"`{setting.name}`", setting.kind, f"`{default}`" if default else "", setting.help]
+    )
+
+
+def table_row(cells: list[str]) -> str:
+    """A line of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |\n"
 
 

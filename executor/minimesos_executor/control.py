@@ -14,12 +14,10 @@ from typing import Protocol
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import Reactor
-from minimesos.spark.conf import parse_seconds
+from minimesos.spark.settings import LOCALITY_WAIT_PROCESS
 from minimesos_executor.pool import Fetch, WorkerPool
 from minimesos_executor.results import ResultOutbox
 from minimesos_executor.workers import WorkerSource
-
-DEFAULT_LOCALITY_WAIT = "3s"
 
 _log = get_logger(__name__)
 
@@ -73,8 +71,7 @@ class Control:
             "conf": dict(conf),
             "python_path": me.python_path,
         }
-        wait = conf.get("spark.locality.wait.process", conf.get("spark.locality.wait"))
-        self.pool.configure(settings, parse_seconds(wait or DEFAULT_LOCALITY_WAIT))
+        self.pool.configure(settings, LOCALITY_WAIT_PROCESS.read(conf))
 
     def handle(self, frame: spark_pb2.DriverFrame) -> None:
         """Do what a frame of the driver says."""

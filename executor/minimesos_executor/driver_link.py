@@ -27,7 +27,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends.blocks import BlockClient, BlockService
 from minimesos.spark.backends.doorkeeper import OPTIONS, Doorkeeper, has_answered, knock
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
-from minimesos.spark.conf import parse_seconds
+from minimesos.spark.settings import HEARTBEAT_INTERVAL
 from minimesos_executor.control import Control, Identity
 from minimesos_executor.pool import Fetch
 from minimesos_executor.workers import WorkerSource
@@ -36,7 +36,6 @@ ATTACH = "/minimesos.spark.Driver/Attach"
 ROOT_KEY = "minimesos-root-bin"  # metadata of Attach: our block directory
 CONNECT_TIMEOUT_S = 10.0
 GOODBYE_TIMEOUT_S = 0.5
-HEARTBEAT = "10s"
 OUTBOX_BYTES_MAX = 2**26  # unsent results at which the workers have to wait
 
 _log = get_logger(__name__)
@@ -158,9 +157,7 @@ class DriverLink:
                 raise DriverLost(f"{self._driver}: {error.details()}") from error
             _log.info("registered with driver", driver=self._driver, app=self._application_id)
             self._control.configure(registered.conf)
-            interval_s = parse_seconds(
-                registered.conf.get("spark.executor.heartbeatInterval", HEARTBEAT)
-            )
+            interval_s = HEARTBEAT_INTERVAL.read(registered.conf)
             await _first_of(self._receive(call), self._write(call), self._beat(interval_s))
 
     async def _handshake(self, call: Any, blocks_address: str) -> spark_pb2.Registered:

@@ -49,7 +49,12 @@ class Stage(Protocol):
 
     def run(
         self, env: WorkerEnv, task_id: int, partition: int, attempt: int, payload: bytes, /
-    ) -> bytes: ...
+    ) -> bytes:
+        """Run one attempt at the task of a partition; returns what the driver is sent.
+
+        Raises what the user's code raises, and FetchFailed for input that is gone.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,57 +1,16 @@
-"""An application's configuration: `spark.*` keys with text values, and readers of such texts.
+"""An application's configuration: `spark.*` keys with text values; `settings` knows their meaning.
 
 Source: Spark's "Configuration" page; PySpark's SparkConf.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, overload
 
 from minimesos.errors import InvalidValue
 from minimesos.spark.errors import PySparkRuntimeError
-
-_MEMORY = re.compile(r"(\d+)\s*([a-z]*)", re.IGNORECASE)
-_TIME = re.compile(r"(-?\d+)\s*([a-z]*)", re.IGNORECASE)
-
-_MEMORY_UNITS_KB = {
-    "k": 1,
-    "kb": 1,
-    "m": 1024,
-    "mb": 1024,
-    "": 1024,
-    "g": 1024**2,
-    "gb": 1024**2,
-    "t": 1024**3,
-    "tb": 1024**3,
-}
-_TIME_UNITS_S = {
-    "us": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "": 1.0,
-    "m": 60.0,
-    "min": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-}
-
-
-def parse_memory_mb(text: str) -> int:
-    """Return the mebibytes of `512m`, `1g`, `2048k`, rounded down; a bare number is mebibytes."""
-    match = _MEMORY.fullmatch(text.strip())
-    if match is None or match[2].lower() not in _MEMORY_UNITS_KB:
-        raise InvalidValue(f"'{text}' is not a size like 512m or 1g")
-    return int(match[1]) * _MEMORY_UNITS_KB[match[2].lower()] // 1024
-
-
-def parse_seconds(text: str) -> float:
-    """Return the seconds of `3s`, `200ms`, `5min`, `1h`; a bare number is seconds."""
-    match = _TIME.fullmatch(text.strip())
-    if match is None or match[2].lower() not in _TIME_UNITS_S:
-        raise InvalidValue(f"'{text}' is not a time like 200ms, 3s or 5min")
-    return int(match[1]) * _TIME_UNITS_S[match[2].lower()]
+from minimesos.spark.settings import APP_NAME, EXECUTOR_ENV_PREFIX, MASTER
 
 
 class SparkConf:
@@ -82,11 +41,11 @@ class SparkConf:
 
     def setMaster(self, value: str) -> SparkConf:
         """Set the master URL: local[N], local-cluster[...] or mesos://host:port."""
-        return self.set("spark.master", value)
+        return self.set(MASTER.name, value)
 
     def setAppName(self, value: str) -> SparkConf:
         """Set the application's name."""
-        return self.set("spark.app.name", value)
+        return self.set(APP_NAME.name, value)
 
     def setSparkHome(self, value: str) -> SparkConf:
         """Set where the executors' installation is."""
@@ -104,9 +63,9 @@ class SparkConf:
                 "Either pass one key-value pair or a list of pairs.", "KEY_VALUE_PAIR_REQUIRED"
             )
         if key is not None:
-            return self.set(f"spark.executorEnv.{key}", value)
+            return self.set(EXECUTOR_ENV_PREFIX + key, value)
         for name, text in pairs or ():
-            self.set(f"spark.executorEnv.{name}", text)
+            self.set(EXECUTOR_ENV_PREFIX + name, text)
         return self
 
     def setAll(self, pairs: Iterable[tuple[str, object]]) -> SparkConf:

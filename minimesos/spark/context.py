@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 import minimesos
 from minimesos import log
 from minimesos.log import ROOT
-from minimesos.spark import callsite
+from minimesos.spark import callsite, settings
 from minimesos.spark.accumulators import Accumulator, AccumulatorParam, default_param
+from minimesos.spark.application import application_settings, make_local_dir
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
 from minimesos.spark.files import ROOT_SETTING, SparkFiles
 from minimesos.spark.rdd import RDD
-from minimesos.spark.settings import application_settings, make_local_dir
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class SparkContext:
     def _start(self, conf: SparkConf, py_files: list[str] | None) -> None:
         self._conf = conf
         _show_warnings()
-        self.master = conf.get("spark.master", "")
-        self.appName = conf.get("spark.app.name", "")
+        self.master = settings.MASTER.read(conf) or ""
+        self.appName = settings.APP_NAME.read(conf) or ""
         self._local_dir = make_local_dir(conf)
         atexit.register(self.stop)
         root = os.path.join(self._local_dir, "files")
@@ -128,9 +128,9 @@ class SparkContext:
         conf.set(ROOT_SETTING, root)
         self._runner = _start_runner(self.master, conf, self._local_dir)
         conf.set("spark.app.id", self._runner.application_id)
-        for path in [*(py_files or ()), *_paths(conf, "spark.submit.pyFiles")]:
+        for path in [*(py_files or ()), *settings.PY_FILES.read(conf)]:
             self.addPyFile(path)
-        for path in _paths(conf, "spark.files"):
+        for path in settings.FILES.read(conf):
             self.addFile(path)
 
     # Sources.
@@ -236,7 +236,7 @@ class SparkContext:
         """Ship a file, or with `recursive` a directory, to tasks; see `SparkFiles.get`."""
         from minimesos.spark.files import add_file
 
-        add_file(path, recursive, self._conf.get("spark.files.overwrite", "false") == "true")
+        add_file(path, recursive, settings.FILES_OVERWRITE.read(self._conf))
 
     def addPyFile(self, path: str) -> None:
         """Make a .py file, or the modules of a .zip or .egg, importable in tasks and here."""
@@ -340,8 +340,8 @@ class SparkContext:
     @property
     def defaultParallelism(self) -> int:
         """Partitions of a collection or shuffle for which none are given."""
-        configured = self._conf.get("spark.default.parallelism")
-        return int(configured) if configured else self._running().default_parallelism
+        configured = settings.DEFAULT_PARALLELISM.read(self._conf)
+        return configured or self._running().default_parallelism
 
     @property
     def defaultMinPartitions(self) -> int:
@@ -351,7 +351,7 @@ class SparkContext:
     @property
     def has_default_parallelism(self) -> bool:
         """Whether `spark.default.parallelism` is set, which then rules shuffles too."""
-        return self._conf.contains("spark.default.parallelism")
+        return settings.DEFAULT_PARALLELISM.read(self._conf) is not None
 
     def getConf(self) -> SparkConf:
         """Return a copy of the configuration."""
@@ -450,10 +450,6 @@ def _start_runner(master: str, conf: SparkConf, local_dir: str) -> JobRunner:
     return JobRunner.start(master, conf, local_dir)
 
 
-def _paths(conf: SparkConf, setting: str) -> list[str]:
-    return [path for path in conf.get(setting, "").split(",") if path]
-
-
 def _show_warnings() -> None:
     """Log to stderr from WARN up, unless the program has arranged its logging itself."""
     if not logging.getLogger(ROOT).hasHandlers():
@@ -461,7 +457,7 @@ def _show_warnings() -> None:
 
 
 def _refuse_in_task(conf: SparkConf | None) -> None:
-    allowed = conf is not None and conf.get("spark.executor.allowSparkContext", "false") == "true"
+    allowed = conf is not None and settings.ALLOW_SPARK_CONTEXT.read(conf)
     if TaskContext.get() is not None and not allowed:
         raise _only_on_driver()
 

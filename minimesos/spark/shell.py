@@ -15,6 +15,7 @@ import sys
 import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.spark import SparkConf, SparkContext
+from minimesos.spark.settings import APP_NAME, MASTER
 
 _BANNER = r"""
 Welcome to
@@ -29,9 +30,8 @@ Spark context available as sc (master = {master}, app id = {app_id})."""
 
 def start() -> SparkContext:
     """Make the shell's context and greet; ends the process with 1 if no context can be had."""
-    conf = SparkConf().setIfMissing("spark.app.name", "PySparkShell")
-    conf.setIfMissing("spark.master", "local[*]")
-    conf.setIfMissing("spark.ui.showConsoleProgress", "true")
+    conf = SparkConf().setIfMissing(APP_NAME.name, "PySparkShell")
+    conf.setIfMissing(MASTER.name, "local[*]")
     try:
         context = SparkContext(conf=conf)
     except (MinimesosError, ValueError) as error:

@@ -18,16 +18,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from minimesos.spark.conf import parse_memory_mb
+from minimesos.spark.setting_kinds import MIB
+from minimesos.spark.settings import EXECUTOR_MEMORY, MEMORY_FRACTION
 
 if TYPE_CHECKING:
     from minimesos.spark.lineage import Lineage
     from minimesos.spark.taskcontext import TaskContext
 
-_MIB = 1024 * 1024
 _RESERVED_MIB = 300
 """Executor memory that Spark sets aside before it takes fractions."""
-_LIMIT_BYTES_MIN = 16 * _MIB
+_LIMIT_BYTES_MIN = 16 * MIB
 
 _UNROLL_CHUNK = 8192
 """Items computed between two looks at the memory limit while a partition becomes a block."""
@@ -133,9 +133,9 @@ class BlockStore:
     @classmethod
     def of(cls, conf: Mapping[str, str], workers: int, directory: str) -> BlockStore:
         """Return a store with one worker's share of the executor's memory for caching."""
-        executor_mib = parse_memory_mb(conf.get("spark.executor.memory", "1g"))
-        fraction = float(conf.get("spark.memory.fraction", "0.6"))
-        share = (executor_mib - _RESERVED_MIB) * _MIB * fraction / max(workers, 1)
+        executor_mib = EXECUTOR_MEMORY.read(conf)
+        fraction = MEMORY_FRACTION.read(conf)
+        share = (executor_mib - _RESERVED_MIB) * MIB * fraction / max(workers, 1)
         return cls(max(int(share), _LIMIT_BYTES_MIN), directory)
 
     @property

@@ -89,8 +89,8 @@ def parse_arguments(arguments: Sequence[str]) -> Submission:
     while reading.words and reading.words[0].startswith("-"):
         reading.take_option()
     mode = reading.of_options.get("spark.submit.deployMode", "client")
-    if mode not in ("client", "cluster"):
-        reading.problems.append(f"--deploy-mode must be client or cluster, not {mode}")
+    if mode != "client":
+        reading.problems.append(f"--deploy-mode must be client, not {mode}: nothing else is here")
     if reading.problems:
         raise SubmitError("; ".join(reading.problems))
     return Submission(

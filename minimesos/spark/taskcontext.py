@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from minimesos.spark.settings import TASK_CPUS
+
 if TYPE_CHECKING:
     from minimesos.spark.accumulators import Accumulator
     from minimesos.spark.env import WorkerEnv
@@ -119,7 +121,7 @@ class TaskContext:
 
     def cpus(self) -> int:
         """Return the CPUs given to the task (`spark.task.cpus`)."""
-        return int(self.env.conf.get("spark.task.cpus", "1"))
+        return TASK_CPUS.read(self.env.conf)
 
     def resources(self) -> dict[str, Any]:
         """Return the custom resources given to the task: none."""

@@ -55,6 +55,16 @@ def test_every_flag_of_a_program_has_a_row(generate: ModuleType) -> None:
     assert page.count("\n| `--") == len(generate.specs(generate.AgentFlags))
 
 
+def test_every_setting_has_a_row_below_its_origin(generate: ModuleType) -> None:
+    page = generate.pages()["configuration/spark.md"]
+    assert page.count("\n| `spark.") == len(generate.settings.SETTINGS)
+    assert re.findall("^## (.*)", page, re.MULTILINE) == ["Spark", "Spark on Mesos", "minimesos"]
+    assert (
+        "| `spark.executor.memory` | a size (bare: m) | `1g` | Memory of each executor. |" in page
+    )
+    assert "| `spark.driver.bindAddress` | text | `spark.driver.host` |" in page
+
+
 def test_bars_in_help_do_not_break_the_table(generate: ModuleType) -> None:
     rows = [
         line for line in generate.pages()["configuration/master.md"].splitlines() if "`" in line

@@ -1,11 +1,10 @@
-"""The configuration's setters and getters, and the texts that settings are."""
+"""The configuration's setters and getters."""
 
 from __future__ import annotations
 
 import pytest
 
 from minimesos.spark import SparkConf
-from minimesos.spark.conf import parse_memory_mb, parse_seconds
 
 
 def empty() -> SparkConf:
@@ -44,27 +43,3 @@ def test_defaults_are_those_of_the_submission(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--master local[7] --name submitted pyspark-shell")
     assert SparkConf().get("spark.master") == "local[7]"
     assert SparkConf(loadDefaults=False).get("spark.master") is None
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("512m", 512), ("1g", 1024), ("2G", 2048), ("2048k", 2), ("1t", 1024**2), ("300", 300)],
-)
-def test_sizes(text: str, expected: int) -> None:
-    assert parse_memory_mb(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("3s", 3), ("200ms", 0.2), ("5min", 300), ("1m", 60), ("2h", 7200), ("1d", 86400), ("7", 7)],
-)
-def test_times(text: str, expected: float) -> None:
-    assert parse_seconds(text) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("text", ["", "g", "1x", "1.5g", "1 g b"])
-def test_malformed_texts_are_named(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a size"):
-        parse_memory_mb(text)
-    with pytest.raises(ValueError, match="is not a time"):
-        parse_seconds(text)

@@ -43,7 +43,7 @@ def test_all_problems_of_a_command_line_are_reported_at_once() -> None:
         parse_arguments(["--nonsense", "--conf", "spark.x", "--deploy-mode", "moon", "--name"])
     assert str(caught.value) == (
         "Unrecognized option: --nonsense; Spark config without '=': spark.x; "
-        "option --name needs a value; --deploy-mode must be client or cluster, not moon"
+        "option --name needs a value; --deploy-mode must be client, not moon: nothing else is here"
     )
 
 

@@ -14,6 +14,7 @@ import re
 from minimesos.spark.backends.backend import Backend
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import SparkException
+from minimesos.spark.settings import DRIVER_HOST, TASK_MAX_FAILURES
 
 _LOCAL = re.compile(r"local(?:\[\s*(\d+|\*)\s*(?:,\s*(\d+)\s*)?\])?")
 _LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
@@ -31,9 +32,9 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
     if match := _LOCAL.fullmatch(master):
         from minimesos.spark.backends.local import HOST, LocalBackend
 
-        conf.set("spark.driver.host", HOST)  # where its executors are, too
+        conf.set(DRIVER_HOST.name, HOST)  # where its executors are, too
         cores = len(os.sched_getaffinity(0)) if match[1] == "*" else int(match[1] or 1)
-        conf.set("spark.task.maxFailures", match[2] or _LOCAL_TASK_FAILURES)
+        conf.set(TASK_MAX_FAILURES.name, match[2] or _LOCAL_TASK_FAILURES)
         if cores > 0:
             return LocalBackend(cores, conf.as_mapping(), local_dir)
     elif match := _LOCAL_CLUSTER.fullmatch(master):

@@ -21,6 +21,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import Frame, FrameSocket
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.env import Location
+from minimesos.spark.settings import executor_environment
 
 HOST = "localhost"
 STOP_TIMEOUT_S = 2.0
@@ -48,7 +49,7 @@ class LocalBackend:
 
     @property
     def default_parallelism(self) -> int:
-        return int(self._conf.get("spark.default.parallelism", self._cores))
+        return self._cores
 
     @property
     def blocks_address(self) -> str:
@@ -191,6 +192,4 @@ def _command(fd: int, executor_id: str, cores: int, root: str) -> list[str]:
 
 def _environment(conf: Mapping[str, str]) -> dict[str, str]:
     """The driver's own, with what the application sets, and one hash seed for all workers."""
-    prefix = "spark.executorEnv."
-    own = {key.removeprefix(prefix): conf[key] for key in conf if key.startswith(prefix)}
-    return {"PYTHONHASHSEED": "0", **os.environ, **own}
+    return {"PYTHONHASHSEED": "0", **os.environ, **executor_environment(conf)}

@@ -15,6 +15,7 @@ from typing import Protocol
 from minimesos.errors import MinimesosError
 from minimesos.spark.backends.offers import CoarseSettings
 from minimesos.spark.conf import SparkConf
+from minimesos.spark.settings import CLUSTER_LOG_LEVEL, EXECUTOR_CORES, EXECUTOR_MEMORY
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
@@ -49,14 +50,14 @@ class LocalCluster:
     """A cluster of our own, with agents of just the size of one executor each."""
 
     def __init__(self, agents: int, cores: int, memory_mb: int, conf: SparkConf) -> None:
-        conf.set("spark.executor.cores", cores).set("spark.executor.memory", f"{memory_mb}m")
+        conf.set(EXECUTOR_CORES.name, cores).set(EXECUTOR_MEMORY.name, f"{memory_mb}m")
         container_mb = CoarseSettings.from_conf(conf).container_memory_mb
         command = [sys.executable, "-P", "-m", "minimesos", "local"]
         flags = [
             f"--agents={agents}",
             f"--cpus={cores}",
             f"--mem={container_mb}",
-            f"--logging_level={conf.get('spark.minimesos.cluster.logLevel', 'WARNING')}",
+            f"--logging_level={CLUSTER_LOG_LEVEL.read(conf)}",
             "--exit_on_stdin_eof",
         ]
         self._process = subprocess.Popen(

@@ -18,7 +18,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from minimesos.drivers.scheduler_session import SchedulerSession, acknowledgement
 from minimesos.drivers.session import Arrived, Failed, Leave, Submit, Subscribed, Unsubscribed
@@ -30,11 +29,12 @@ from minimesos.runtime.frames import SCHEDULER
 from minimesos.runtime.loop import ActorLoop
 from minimesos.runtime.rpc import RpcClient
 from minimesos.runtime.streams import Peers
+from minimesos.spark import settings
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.backends.local_cluster import Cluster
 from minimesos.spark.backends.offers import Answer, CoarseSettings, Launch, Ledger, answer_offers
 from minimesos.spark.backends.server import ExecutorServer
-from minimesos.spark.conf import SparkConf, parse_seconds
+from minimesos.spark.conf import SparkConf
 from minimesos.states import TERMINAL
 
 SECRET_VARIABLE = "MINIMESOS_SPARK_SECRET"
@@ -43,8 +43,6 @@ _FAILED_STATES = frozenset(
     {mesos_pb2.TASK_FAILED, mesos_pb2.TASK_LOST, mesos_pb2.TASK_ERROR, mesos_pb2.TASK_DROPPED,
      mesos_pb2.TASK_GONE, mesos_pb2.TASK_GONE_BY_OPERATOR}
 )  # fmt: skip
-_REGISTRATION_TIMEOUT = "60s"
-_SHUTDOWN_TIMEOUT = "10s"
 _CALL = scheduler_pb2.Call
 _EVENT = scheduler_pb2.Event
 
@@ -59,6 +57,7 @@ class CoarseMesosBackend:
         self._cluster = cluster
         self._blocks_root = blocks_root
         self._settings = CoarseSettings.from_conf(conf)
+        self._framework = framework_info(conf)
         self._ledger = Ledger()
         self._secret = secrets.token_bytes(_SECRET_BYTES)
         self._framework_id = ""
@@ -100,12 +99,11 @@ class CoarseMesosBackend:
         self._driver_url = await self._server.start()
         self._held.push_async_callback(self._server.stop)
         self._registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timeout = self._conf.get("spark.minimesos.registrationTimeout", _REGISTRATION_TIMEOUT)
         self._session = SchedulerSession(
             await self._cluster.address(),
-            framework_info(self._conf),
+            self._framework,
             random=random.Random(),
-            give_up_s=parse_seconds(timeout),
+            give_up_s=settings.REGISTRATION_TIMEOUT.read(self._conf),
         )
         self._host = ActorLoop(self._session)
         self._peers = Peers(self._host)
@@ -139,10 +137,10 @@ class CoarseMesosBackend:
 
     async def _end_executors(self) -> None:
         self._server.shut_down_executors()
-        timeout = self._conf.get("spark.mesos.coarse.shutdownTimeout", _SHUTDOWN_TIMEOUT)
+        timeout_s = settings.MESOS_COARSE_SHUTDOWN_TIMEOUT.read(self._conf)
         if self._ledger.cores_by_task_id and self._session.is_subscribed:
             try:
-                await asyncio.wait_for(self._all_gone.wait(), parse_seconds(timeout))
+                await asyncio.wait_for(self._all_gone.wait(), timeout_s)
             except TimeoutError:
                 left = sorted(self._ledger.cores_by_task_id)
                 _log.warning("executors did not end in time", executors=left)
@@ -230,8 +228,8 @@ class CoarseMesosBackend:
         self._call(call)
 
     def _task_info(self, offer: mesos_pb2.Offer, launch: Launch) -> mesos_pb2.TaskInfo:
-        name = self._conf.get("spark.app.name", "minimesos")
-        task = mesos_pb2.TaskInfo(name=f"{name} {launch.task_id}", agent_id=offer.agent_id)
+        task = mesos_pb2.TaskInfo(agent_id=offer.agent_id)
+        task.name = f"{self._framework.name} {launch.task_id}"
         task.task_id.value = launch.task_id
         task.resources.extend(launch.resources)
         arguments = [
@@ -251,12 +249,8 @@ class CoarseMesosBackend:
         environment = {
             "SPARK_USER": spark_user(),
             "SPARK_EXECUTOR_MEMORY": f"{self._settings.executor_memory_mb}m",
-            "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"),
         }
-        prefix = "spark.executorEnv."
-        for key, value in self._conf.getAll():
-            if key.startswith(prefix):
-                environment[key.removeprefix(prefix)] = value
+        environment |= settings.executor_environment(self._conf.as_mapping())
         environment[SECRET_VARIABLE] = self._secret.hex()
         return environment
 
@@ -277,15 +271,15 @@ def framework_info(conf: SparkConf) -> mesos_pb2.FrameworkInfo:
     """Describe the application to the master."""
     info = mesos_pb2.FrameworkInfo(
         user=spark_user(),
-        name=conf.get("spark.app.name", "minimesos"),
-        hostname=os.environ.get("SPARK_PUBLIC_DNS") or conf.get("spark.driver.host", "127.0.0.1"),
-        role=conf.get("spark.mesos.role", "*"),
-        failover_timeout=parse_seconds(conf.get("spark.mesos.driver.failoverTimeout", "0")),
+        name=settings.APP_NAME.read(conf) or "minimesos",
+        hostname=os.environ.get("SPARK_PUBLIC_DNS") or settings.DRIVER_HOST.read(conf),
+        role=settings.MESOS_ROLE.read(conf),
+        failover_timeout=settings.MESOS_FAILOVER_TIMEOUT.read(conf),
     )
-    framework_id = conf.get("spark.mesos.driver.frameworkId")
+    framework_id = settings.MESOS_FRAMEWORK_ID.read(conf)
     if framework_id is not None:
         info.id.value = framework_id
-    principal = conf.get("spark.mesos.principal")
+    principal = settings.MESOS_PRINCIPAL.read(conf)
     if principal is not None:
         info.principal = principal
     return info
@@ -299,12 +293,7 @@ def spark_user() -> str:
 def executor_python(conf: SparkConf) -> str:
     """Return the interpreter that executors run in: of spark.mesos.executor.home, or the driver's.
 
-    Raises MinimesosError if the home is no absolute path; whether agents have it shows there.
+    Whether agents have it shows there.
     """
-    home = conf.get("spark.mesos.executor.home")
-    if home is None:
-        return sys.executable
-    python = Path(home, "bin", "python")
-    if not python.is_absolute():
-        raise MinimesosError(f"spark.mesos.executor.home={home!r} must be an absolute path")
-    return str(python)
+    home = settings.MESOS_EXECUTOR_HOME.read(conf)
+    return sys.executable if home is None else os.path.join(home, "bin", "python")

@@ -13,16 +13,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from minimesos.errors import InvalidValue
 from minimesos.proto.mesos.v1 import mesos_pb2
-from minimesos.spark.conf import SparkConf, parse_memory_mb, parse_seconds
+from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings import (
+    CORES_MAX,
+    EXECUTOR_CORES,
+    EXECUTOR_MEMORY,
+    MESOS_EXTRA_CORES,
+    MESOS_MEMORY_OVERHEAD,
+    MESOS_REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
+)
 from minimesos.values import THOUSANDTHS, thousandths
 
 MAX_AGENT_FAILURES = 2
 _UNLIMITED_CORES = 2**31 - 1
 _MIN_OVERHEAD_MB = 384
 _OVERHEAD_FACTOR = 0.10
-_DEFAULT_REJECT_S = "120s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,75 +43,25 @@ class CoarseSettings:
     reached_max_cores_reject_s: float
 
     @classmethod
-    def from_conf(cls, conf: SparkConf) -> CoarseSettings:
-        """Read the settings; raises InvalidValue that lists all that are malformed."""
-        reader = _Reader(conf)
-        cores = reader.whole("spark.executor.cores", None, minimum=1)
-        most = reader.whole("spark.cores.max", _UNLIMITED_CORES, minimum=1) or _UNLIMITED_CORES
-        memory = reader.memory_mb("spark.executor.memory", "1g")
-        overhead = reader.memory_mb("spark.mesos.executor.memoryOverhead", None)
-        extra = reader.whole("spark.mesos.extra.cores", 0, minimum=0) or 0
-        reject = reader.seconds(
-            "spark.mesos.rejectOfferDurationForReachedMaxCores",
-            conf.get("spark.mesos.rejectOfferDuration", None) or _DEFAULT_REJECT_S,
-        )
-        reader.raise_problems()
+    def from_conf(cls, conf: Texts) -> CoarseSettings:
+        """Read the settings. Raises InvalidValue for the first that is malformed."""
+        cores = EXECUTOR_CORES.read(conf)
+        most = CORES_MAX.read(conf) or _UNLIMITED_CORES
+        memory = EXECUTOR_MEMORY.read(conf)
+        overhead = MESOS_MEMORY_OVERHEAD.read(conf)
         return cls(
             executor_cores=cores,
             max_cores=most - most % (cores or 1),
-            extra_cores=extra,
+            extra_cores=MESOS_EXTRA_CORES.read(conf),
             executor_memory_mb=memory,
             container_memory_mb=memory + (overhead or default_overhead_mb(memory)),
-            reached_max_cores_reject_s=reject,
+            reached_max_cores_reject_s=MESOS_REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES.read(conf),
         )
 
 
 def default_overhead_mb(executor_memory_mb: int) -> int:
     """Memory beyond the executor's own that its container gets: a tenth, 384 MB at least."""
     return int(max(_OVERHEAD_FACTOR * executor_memory_mb, _MIN_OVERHEAD_MB))
-
-
-class _Reader:
-    """Reads settings and collects every problem, so that users mend them all at once."""
-
-    def __init__(self, conf: SparkConf) -> None:
-        self._conf = conf
-        self._problems: list[str] = []
-
-    def whole(self, name: str, default: int | None, minimum: int) -> int | None:
-        text = self._conf.get(name, None)
-        if text is None:
-            return default
-        try:
-            number = int(text)
-        except ValueError:
-            self._problems.append(f"{name}={text!r} is not a whole number")
-            return default
-        if number < minimum:
-            self._problems.append(f"{name}={number} must be at least {minimum}")
-        return number
-
-    def memory_mb(self, name: str, default: str | None) -> int:
-        text = self._conf.get(name, default)
-        if text is None:
-            return 0
-        try:
-            return parse_memory_mb(text)
-        except ValueError as error:
-            self._problems.append(f"{name}={text!r}: {error}")
-            return 0
-
-    def seconds(self, name: str, default: str) -> float:
-        text = self._conf.get(name, default)
-        try:
-            return parse_seconds(text)
-        except ValueError as error:
-            self._problems.append(f"{name}={text!r}: {error}")
-            return 0.0
-
-    def raise_problems(self) -> None:
-        if self._problems:
-            raise InvalidValue("; ".join(self._problems))
 
 
 @dataclass(slots=True)

@@ -26,8 +26,15 @@ from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.backends.blocks import BlockService
 from minimesos.spark.backends.doorkeeper import OPTIONS, Doorkeeper, answer
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
-from minimesos.spark.conf import SparkConf, parse_seconds
+from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
+from minimesos.spark.settings import (
+    DRIVER_BIND_ADDRESS,
+    DRIVER_HOST,
+    DRIVER_PORT,
+    NETWORK_TIMEOUT,
+    PORT_MAX_RETRIES,
+)
 
 ATTACH = "/minimesos.spark.Driver/Attach"
 ROOT_KEY = "minimesos-root-bin"  # metadata of Attach: the executor's block directory
@@ -36,8 +43,6 @@ HANDSHAKE_TIMEOUT_S = 10.0
 REASON_TIMEOUT_S = 0.5  # how long a lost connection waits for somebody who knows why
 STOP_GRACE_S = 0.5
 FRAME_BYTES = 2**20  # frames are merged while they are below this
-PORT_RETRIES = "16"
-NETWORK_TIMEOUT = "120s"
 
 if TYPE_CHECKING:
     _Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -78,10 +83,10 @@ class ExecutorServer:
 
         Raises MinimesosError if no port can be had.
         """
-        host = self._conf.get("spark.driver.host", LOOPBACK)
-        bind = self._conf.get("spark.driver.bindAddress", host)
-        first = int(self._conf.get("spark.driver.port", "0"))
-        retries = int(self._conf.get("spark.port.maxRetries", PORT_RETRIES)) if first else 0
+        host = DRIVER_HOST.read(self._conf)
+        bind = DRIVER_BIND_ADDRESS.read(self._conf)
+        first = DRIVER_PORT.read(self._conf)
+        retries = PORT_MAX_RETRIES.read(self._conf) if first else 0
         for candidate in range(first, first + retries + 1):
             server = self._new_server()
             try:
@@ -195,8 +200,7 @@ class ExecutorServer:
             raise Refusal(message)
 
     def _added(self, executor: _Executor, register: spark_pb2.Register, root: str) -> None:
-        timeout_s = parse_seconds(self._conf.get("spark.network.timeout", NETWORK_TIMEOUT))
-        executor.start_watch(timeout_s)
+        executor.start_watch(NETWORK_TIMEOUT.read(self._conf))
         name, host = register.executor_id, register.host
         _log.info("executor registered", executor=name, host=host, cores=register.cores)
         location = Location(name, host, register.blocks_address, root)

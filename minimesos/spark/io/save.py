@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from minimesos.spark.errors import SparkException
 from minimesos.spark.io.serializers import write_batches
 from minimesos.spark.io.text import local_path, uri
+from minimesos.spark.settings import VALIDATE_OUTPUT_SPECS
 
 if TYPE_CHECKING:
     from minimesos.spark.rdd import RDD
@@ -43,8 +44,7 @@ def save_as_pickle(rdd: RDD[Any], path: str, batch_size: int) -> None:
 def _save(rdd: RDD[Any], path: str, write: Write, codec: str | None) -> None:
     suffix = _suffix(codec)
     directory = local_path(path)
-    validate = rdd.context.getConf().get("spark.hadoop.validateOutputSpecs", "true")
-    if os.path.exists(directory) and validate != "false":
+    if os.path.exists(directory) and VALIDATE_OUTPUT_SPECS.read(rdd.context.getConf()):
         raise SparkException(f"Output directory {uri(directory)} already exists")
     temporary = os.path.join(directory, "_temporary")
     os.makedirs(temporary, exist_ok=True)

@@ -40,6 +40,7 @@ from minimesos.spark.scheduler.effects import (
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job
+from minimesos.spark.settings import DRIVER_HOST
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -97,13 +98,13 @@ class JobRunner:
         refuses the application or cannot be reached.
         """
         threads = LoopThread.shared()
-        wanted = ConsoleProgress.is_wanted(conf.get("spark.ui.showConsoleProgress"), sys.stderr)
+        wanted = ConsoleProgress.is_wanted(conf, sys.stderr)
         progress = ConsoleProgress(sys.stderr) if wanted else None
 
         async def begin() -> JobRunner:
             backend = connect(master, conf, local_dir)
-            host = conf.get("spark.driver.host", "127.0.0.1")
-            runner = cls(backend, Limits.of(conf.as_mapping()), threads, progress)
+            host = DRIVER_HOST.read(conf)
+            runner = cls(backend, Limits.of(conf), threads, progress)
             await backend.start(runner)
             runner.driver_location = Location(DRIVER, host, backend.blocks_address, local_dir)
             return runner
@@ -141,8 +142,8 @@ class JobRunner:
             if self._end is not None:
                 raise self._end
             self._waiting[job.id] = done
-        self._post(self._submit, job)
         try:
+            self._post(self._submit, job)  # here already an interrupt finds a job that runs
             results = done.result()
         except KeyboardInterrupt:
             self._post(self._core.cancel, job.id, "by an interrupt")

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from minimesos.errors import InvalidValue
-from minimesos.spark.conf import parse_memory_mb, parse_seconds
-
-_MIB = 1024 * 1024
+from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings import (
+    DRIVER_MAX_RESULT_SIZE,
+    LOCALITY_WAIT,
+    STAGE_MAX_CONSECUTIVE_ATTEMPTS,
+    TASK_MAX_FAILURES,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the scheduler is allowed."""
 
-    task_failures: int = 4
+    task_failures: int = TASK_MAX_FAILURES.default
     """Failures of one task within a stage attempt that end its job."""
-    stage_attempts: int = 4
+    stage_attempts: int = STAGE_MAX_CONSECUTIVE_ATTEMPTS.default
     """Attempts at a stage in a row that could not fetch their input, and end its jobs."""
-    locality_wait_s: float = 3.0
+    locality_wait_s: float = LOCALITY_WAIT.default
     """How long a task waits for the executor that holds its input."""
-    result_bytes: int = 1024 * _MIB
+    result_bytes: int = DRIVER_MAX_RESULT_SIZE.default
     """Serialised results of one job; 0 for no limit."""
 
     @classmethod
-    def of(cls, conf: Mapping[str, str]) -> Limits:
+    def of(cls, conf: Texts) -> Limits:
         """Read the settings of an application. Raises InvalidValue."""
         return cls(
-            task_failures=_positive(conf, "spark.task.maxFailures", 4),
-            stage_attempts=_positive(conf, "spark.stage.maxConsecutiveAttempts", 4),
-            locality_wait_s=parse_seconds(conf.get("spark.locality.wait", "3s")),
-            result_bytes=parse_memory_mb(conf.get("spark.driver.maxResultSize", "1g")) * _MIB,
+            task_failures=TASK_MAX_FAILURES.read(conf),
+            stage_attempts=STAGE_MAX_CONSECUTIVE_ATTEMPTS.read(conf),
+            locality_wait_s=LOCALITY_WAIT.read(conf),
+            result_bytes=DRIVER_MAX_RESULT_SIZE.read(conf),
         )
-
-
-def _positive(conf: Mapping[str, str], key: str, default: int) -> int:
-    text = conf.get(key, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise InvalidValue(f"{key} must be a number above 0, not '{text}'")
-    return int(text)

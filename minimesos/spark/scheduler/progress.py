@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from minimesos.spark.scheduler.dag import StageProgress
+from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings import SHOW_CONSOLE_PROGRESS
 
 FIRST_AFTER_S = 0.5
 REFRESH_S = 0.2
@@ -44,9 +46,9 @@ class ConsoleProgress:
         self._drawn_at_s = 0.0
 
     @staticmethod
-    def is_wanted(setting: str | None, stream: TextIO) -> bool:
+    def is_wanted(conf: Texts, stream: TextIO) -> bool:
         """On a terminal, unless `spark.ui.showConsoleProgress` says no."""
-        return setting != "false" and stream.isatty()
+        return SHOW_CONSOLE_PROGRESS.read(conf) and stream.isatty()
 
     def draw(self, stages: Sequence[StageProgress], now: float) -> None:
         """Show these stages; nothing is written if nothing has changed for a while."""

@@ -10,16 +10,13 @@ Source: PySpark's shuffle module (`spark.python.worker.memory`, growth by 5 % af
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import psutil
 
-from minimesos.errors import InvalidValue
+from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings import WORKER_MEMORY
 
-WORKER_MEMORY = "spark.python.worker.memory"
-_WORKER_MEMORY_DEFAULT = "512m"
-_UNIT_BYTES = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _GROWTH_AFTER_SPILL = 1.05
 
 _RECORDS_FIRST = 2_000
@@ -37,14 +34,6 @@ def resident_bytes() -> int:
         return int(psutil.Process().memory_info().rss)
 
 
-def parse_worker_memory(text: str) -> int:
-    """Return the bytes of `<number><k|m|g|t>`. Raises InvalidValue for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgt])", text.lower())
-    if match is None:
-        raise InvalidValue(f"invalid format: {text}")
-    return int(float(match[1]) * _UNIT_BYTES[match[2]])
-
-
 class MemoryLimit:
     """Says when to spill, and after how many records to ask next.
 
@@ -59,10 +48,9 @@ class MemoryLimit:
         self.records_until_check = _RECORDS_FIRST
 
     @classmethod
-    def of(cls, conf: Mapping[str, str], fraction: float = 1.0) -> MemoryLimit:
+    def of(cls, conf: Texts, fraction: float = 1.0) -> MemoryLimit:
         """A fraction of what the conf allows a worker."""
-        limit = parse_worker_memory(conf.get(WORKER_MEMORY, _WORKER_MEMORY_DEFAULT))
-        return cls(int(limit * fraction))
+        return cls(int(WORKER_MEMORY.read(conf) * fraction))
 
     def exceeded(self) -> bool:
         """Look at the process's memory."""

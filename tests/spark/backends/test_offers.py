@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from minimesos.errors import InvalidValue
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.spark.backends.offers import (
     Answer,
@@ -132,10 +131,3 @@ def test_resources_are_taken_in_offer_order_and_keep_their_roles() -> None:
         ("mem", "*", 1000.0),
         ("mem", "role2", 200.0),
     ]
-
-
-def test_all_malformed_settings_are_reported_at_once() -> None:
-    with pytest.raises(InvalidValue) as caught:
-        settings(executor_cores="two", executor_memory="1x", cores_max=0)
-    for name in ("spark.executor.cores", "spark.executor.memory", "spark.cores.max"):
-        assert name in str(caught.value)

@@ -5,6 +5,8 @@ import io
 from minimesos.spark.scheduler.dag import StageProgress
 from minimesos.spark.scheduler.progress import ConsoleProgress, render
 
+SETTING = "spark.ui.showConsoleProgress"
+
 
 class Terminal(io.StringIO):
     def isatty(self):
@@ -42,6 +44,6 @@ def test_the_line_is_drawn_in_place_and_wiped(monkeypatch):
 
 
 def test_only_terminals_that_want_it_get_one():
-    assert ConsoleProgress.is_wanted(None, Terminal())
-    assert not ConsoleProgress.is_wanted("false", Terminal())
-    assert not ConsoleProgress.is_wanted("true", io.StringIO())
+    assert ConsoleProgress.is_wanted({}, Terminal())
+    assert not ConsoleProgress.is_wanted({SETTING: "false"}, Terminal())
+    assert not ConsoleProgress.is_wanted({SETTING: "true"}, io.StringIO())

@@ -7,9 +7,8 @@ from collections import Counter
 
 import pytest
 
-from minimesos.errors import InvalidValue
 from minimesos.spark.dependency import Aggregator, identity
-from minimesos.spark.shuffle.memory import MemoryLimit, parse_worker_memory, resident_bytes
+from minimesos.spark.shuffle.memory import MemoryLimit, resident_bytes
 from minimesos.spark.shuffle.merge import Merger, sort_records
 
 LISTS = Aggregator(lambda v: [v], lambda c, v: [*c, v], operator.add)
@@ -134,14 +133,6 @@ def test_sorting_is_stable_with_and_without_spills(tmp_path, every, reverse):
     ordered = sort_records(items, str(tmp_path), memory, key=lambda item: item[0], reverse=reverse)
     assert list(ordered) == sorted(items, key=lambda item: item[0], reverse=reverse)
     assert os.listdir(tmp_path) == []
-
-
-def test_worker_memory_is_a_number_with_a_unit():
-    assert parse_worker_memory("512m") == 512 * 2**20
-    assert parse_worker_memory("1G") == 2**30
-    for text in ("2gs", "100", "m", ""):
-        with pytest.raises(InvalidValue, match="invalid format"):
-            parse_worker_memory(text)
 
 
 def test_the_limit_is_looked_at_less_often_while_memory_is_far_below_it():

@@ -1,0 +1,65 @@
+"""What an application starts from: its own configuration, and its scratch directory.
+
+Called by SparkContext when it starts, before anything else of the application exists.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from minimesos.spark.conf import SparkConf
+from minimesos.spark.errors import PySparkRuntimeError
+from minimesos.spark.settings import APP_NAME, EXECUTOR_ENV_PREFIX, LOCAL_DIR, MASTER, check
+
+# What PySpark puts into every application's configuration.
+_DEFAULTS = {"spark.rdd.compress": "true", "spark.serializer.objectStreamReset": "100"}
+
+
+def application_settings(
+    conf: SparkConf | None,
+    master: str | None,
+    app_name: str | None,
+    spark_home: str | None,
+    environment: Mapping[str, Any] | None,
+) -> SparkConf:
+    """Return the application's own configuration.
+
+    Raises PySparkRuntimeError if a needed setting is missing, and InvalidValue that names all that
+    are malformed.
+    """
+    settings = conf.copy() if conf is not None else SparkConf()
+    for key, value in _DEFAULTS.items():
+        settings.setIfMissing(key, value)
+    if master:
+        settings.setMaster(master)
+    if app_name:
+        settings.setAppName(app_name)
+    if spark_home:
+        settings.setSparkHome(spark_home)
+    for name, text in (environment or {}).items():
+        settings.setExecutorEnv(name, text)
+    # Workers of one application must agree on the hashes of strings.
+    hash_seed = f"{EXECUTOR_ENV_PREFIX}PYTHONHASHSEED"
+    settings.setIfMissing(hash_seed, os.environ.get("PYTHONHASHSEED", "0"))
+    if MASTER.read(settings) is None:
+        raise PySparkRuntimeError(
+            "A master URL must be set in your configuration.", "MASTER_URL_NOT_SET"
+        )
+    if APP_NAME.read(settings) is None:
+        raise PySparkRuntimeError(
+            "An application name must be set in your configuration.", "APPLICATION_NAME_NOT_SET"
+        )
+    check(settings)
+    return settings
+
+
+def make_local_dir(conf: SparkConf) -> str:
+    """Make the application's own scratch directory."""
+    configured = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")
+    named = (*configured, *LOCAL_DIR.read(conf), os.environ.get("TMPDIR", ""), "/tmp")
+    base = next(filter(None, named))
+    path = os.path.join(os.path.abspath(base), f"spark-{os.urandom(16).hex()}")
+    os.makedirs(path, mode=0o700)
+    return path

@@ -1,0 +1,181 @@
+"""The table of settings, and how their texts are read."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import minimesos
+from minimesos.errors import InvalidValue
+from minimesos.spark import SparkConf, settings
+from minimesos.spark.setting_kinds import (
+    falling_back,
+    flag,
+    mebibytes,
+    number,
+    one_of,
+    parse_bytes,
+    parse_mebibytes,
+    parse_python_bytes,
+    parse_seconds,
+    path,
+    seconds,
+    text,
+    whole,
+    words,
+)
+
+REPOSITORY = Path(minimesos.__file__).parents[1]
+WITH_OWN_NAMES = {
+    "settings.py",  # declares them
+    "submit.py",  # options and variables by the settings that they stand for, also unread ones
+}
+NOT_READ = {
+    "spark.app.id": "told to the user",
+    "spark.home": "set by setSparkHome",
+    "spark.rdd.compress": "told to the user, as PySpark does",
+    "spark.serializer.objectStreamReset": "told to the user, as PySpark does",
+    "spark.minimesos.files.root": "the driver's word to its workers",
+    "spark.jobGroup.id": "a local property of jobs",
+    "spark.job.description": "a local property of jobs",
+    "spark.job.interruptOnCancel": "a local property of jobs",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("512m", 512), ("1g", 1024), ("2G", 2048), ("2048kb", 2), ("1t", 1024**2), ("300", 300)],
+)
+def test_mebibytes(text: str, expected: int) -> None:
+    assert parse_mebibytes(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("512", 512), ("512b", 512), ("1k", 1024), ("1 MB", 2**20), ("0", 0)]
+)
+def test_bytes(text: str, expected: int) -> None:
+    assert parse_bytes(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("3s", 3), ("200ms", 0.2), ("5min", 300), ("1m", 60), ("2h", 7200), ("1d", 86400), ("7", 7)],
+)
+def test_times(text: str, expected: float) -> None:
+    assert parse_seconds(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "g", "1x", "1.5g", "1 g b", "-1", "1bb"])
+def test_malformed_sizes_and_times_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_bytes(text)
+    with pytest.raises(ValueError, match="is not a time"):
+        parse_seconds(text)
+
+
+def test_the_memory_of_python_workers_needs_a_unit_and_may_be_a_fraction() -> None:
+    assert [parse_python_bytes(text) for text in ("512m", "1G", "1.5k")] == [2**29, 2**30, 1536]
+    for malformed in ("2gs", "100", "m", ""):
+        with pytest.raises(ValueError, match="is not a size"):
+            parse_python_bytes(malformed)
+
+
+def test_a_bare_number_is_in_the_unit_of_its_setting() -> None:
+    conf = {"spark.locality.wait": "200", "spark.network.timeout": "200"}
+    assert settings.LOCALITY_WAIT.read(conf) == pytest.approx(0.2)
+    assert settings.NETWORK_TIMEOUT.read(conf) == 200
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    assert settings.CORES_MAX.read({}) is None
+    assert settings.EXECUTOR_MEMORY.read({}) == 1024
+    assert settings.EXECUTOR_MEMORY.read(SparkConf(loadDefaults=False)) == 1024
+    assert settings.FILES.read({"spark.files": "a.txt, b.txt,"}) == ("a.txt", "b.txt")
+
+
+def test_a_setting_may_take_the_value_of_another() -> None:
+    conf = {"spark.locality.wait": "7s"}
+    assert settings.LOCALITY_WAIT_PROCESS.read({}) == 3
+    assert settings.LOCALITY_WAIT_PROCESS.read(conf) == 7
+    assert settings.LOCALITY_WAIT_PROCESS.read(conf | {"spark.locality.wait.process": "0"}) == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "problem"),
+    [
+        (whole("spark.x", 1, "", minimum=1), "two", "is not a whole number"),
+        (whole("spark.x", None, "", minimum=1), "0", "is below 1"),
+        (number("spark.x", 0.5, "", most=1), "1.5", "is not within 0 and 1"),
+        (number("spark.x", 0, ""), "nan", "is below 0"),
+        (number("spark.x", 0, ""), "much", "is not a number"),
+        (flag("spark.x", True, ""), "yes", "is neither true nor false"),
+        (one_of("spark.x", "a", ("a", "b"), ""), "c", "is none of a, b"),
+        (path("spark.x", ""), "opt/spark", "is not an absolute path"),
+        (mebibytes("spark.x", None, ""), "1x", "is not a size like 512m or 1g"),
+        (seconds("spark.x", "1s", ""), "soon", "is not a time like 200ms, 3s or 5min"),
+        (falling_back("spark.x", seconds("spark.y", "1s", ""), ""), "1w", "is not a time"),
+    ],
+)
+def test_a_malformed_setting_is_named_with_its_text(setting, text: str, problem: str) -> None:
+    with pytest.raises(InvalidValue, match=f"^spark.x: '{text}' {problem}"):
+        setting.read({"spark.x": text})
+
+
+def test_what_is_well_formed_is_read() -> None:
+    assert flag("spark.x", False, "").read({"spark.x": "True"})
+    assert one_of("spark.x", "a", ("a", "b"), "").read({"spark.x": "b"}) == "b"
+    assert path("spark.x", "").read({"spark.x": "/opt"}) == "/opt"
+    assert text("spark.x", None, "").read({"spark.x": ""}) == ""
+    assert number("spark.x", 0, "").read({"spark.x": "1e3"}) == 1000
+    assert words("spark.x", "").read({}) == ()
+
+
+def test_all_malformed_settings_are_reported_at_once() -> None:
+    conf = {
+        "spark.executor.cores": "two",
+        "spark.executor.memory": "1x",
+        "spark.cores.max": "0",
+        "spark.unknown": "kept",
+    }
+    with pytest.raises(InvalidValue) as caught:
+        settings.check(conf)
+    assert str(caught.value).splitlines() == [
+        "spark.cores.max: '0' is below 1",
+        "spark.executor.cores: 'two' is not a whole number",
+        "spark.executor.memory: '1x' is not a size like 512m or 1g",
+    ]
+    settings.check({"spark.unknown": "kept"})
+
+
+def test_the_table_is_in_order_and_names_each_setting_once() -> None:
+    names = [setting.name for setting in settings.SETTINGS]
+    assert names == sorted(set(names))
+
+
+def test_defaults_are_as_they_are_written() -> None:
+    for setting in settings.SETTINGS:
+        if setting.default_text:
+            assert setting.parse(setting.default_text) == setting.default, setting.name
+
+
+def test_no_other_file_spells_the_name_of_a_setting() -> None:
+    strays = {
+        (path.relative_to(REPOSITORY).as_posix(), node.value)
+        for folder in ("minimesos", "executor")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        if path.name not in WITH_OWN_NAMES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"spark(\.\w+)+", node.value)
+        and node.value not in NOT_READ
+    }
+    assert strays == set()
+
+
+def test_the_environment_of_executors_is_what_follows_the_prefix() -> None:
+    conf = {"spark.executorEnv.A": "1", "spark.executorEnv.B.c": "2", "spark.x": "3"}
+    assert settings.executor_environment(conf) == {"A": "1", "B.c": "2"}
