@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from minimesos.errors import InvalidValue
 from minimesos.spark import SparkConf, SparkContext, SparkFiles, TaskContext
 
 
@@ -156,3 +157,18 @@ def test_modules_can_be_shipped(sc: SparkContext, tmp_path: Path) -> None:
         return int(shipped_for_this_test.ANSWER)
 
     assert sc.parallelize([1]).map(answer).collect() == [42]
+
+
+def test_all_malformed_settings_are_named_before_anything_starts(
+    start_context: Any, tmp_path: Path
+) -> None:
+    conf = SparkConf(loadDefaults=False).set("spark.local.dir", str(tmp_path))
+    conf.set("spark.executor.memory", "much").set("spark.task.maxFailures", 0)
+    with pytest.raises(InvalidValue) as caught:
+        SparkContext("local[1]", "malformed", conf=conf)
+    assert str(caught.value).splitlines() == [
+        "spark.executor.memory: 'much' is not a size like 512m or 1g",
+        "spark.task.maxFailures: '0' is below 1",
+    ]
+    assert list(tmp_path.iterdir()) == []
+    assert SparkContext._active_spark_context is None
