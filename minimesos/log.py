@@ -1,12 +1,14 @@
 """Logs: a constant phrase, then fields; glog lines for people, JSON for machines.
 
     log = get_logger(__name__)
-    log.info("task launched", task=task_id, agent=agent_id)
+    log.info("Launching task", task=task_id, agent=agent_id, reason="")
 
-    I1123 12:05:40.123456 4711 master.py:88] task launched task=t1 agent=a2
+    I1123 12:05:40.123456 4711 master.py:88] Launching task task=t1 agent=a2
 
-Every module has its logger; a program calls `setup` once. Built on the standard library's logging,
-so tests capture records as usual: the fields are in `record.fields`.
+Fields that are empty text or None are left out. Every module has its logger; a program calls
+`setup` once. Built on the standard library's logging: without `setup`, as in a framework's own
+process, its handlers get phrase and fields as the message, and both apart as `record.phrase` and
+`record.fields`.
 
 Source: the prefix is glog's, as in Mesos's logs.
 """
@@ -65,13 +67,13 @@ class Logger:
         self, level: int, phrase: str, fields: dict[str, object], traceback: bool = False
     ) -> None:
         if self._logger.isEnabledFor(level):
+            told = {key: value for key, value in fields.items() if value not in (None, "")}
             self._logger.log(
                 level,
-                "%s",
-                phrase,
+                " ".join((phrase, *(f"{key}={_quote(value)}" for key, value in told.items()))),
                 exc_info=traceback,
                 stacklevel=_CALLER,
-                extra={"fields": fields},
+                extra={"phrase": phrase, "fields": told},
             )
 
 
@@ -105,8 +107,7 @@ class GlogFormatter(logging.Formatter):
             f"{letter}{when:%m%d %H:%M:%S.%f} {threading.get_native_id():>5} "
             f"{record.filename}:{record.lineno}]"
         )
-        pairs = (f"{key}={_quote(value)}" for key, value in _fields(record).items())
-        line = " ".join((prefix, record.getMessage(), *pairs))
+        line = f"{prefix} {record.getMessage()}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -120,16 +121,12 @@ class JsonFormatter(logging.Formatter):
             "pid": record.process,
             "file": record.filename,
             "line": record.lineno,
-            "phrase": record.getMessage(),
-            **_fields(record),
+            "phrase": getattr(record, "phrase", None) or record.getMessage(),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
-
-
-def _fields(record: logging.LogRecord) -> dict[str, object]:
-    return getattr(record, "fields", {})
 
 
 def _quote(value: object) -> str:

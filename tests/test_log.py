@@ -26,12 +26,32 @@ def stream() -> Iterator[io.StringIO]:
 
 def test_a_line_has_glogs_prefix_the_phrase_and_the_fields(stream: io.StringIO) -> None:
     setup(stream=stream)
-    log.info("task launched", task="t1", agent="a2", note="two words", empty="")
+    log.info("task launched", task="t1", agent="a2", note="two words", tries=0)
     assert re.fullmatch(
         r"I\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ test_log\.py:\d+\] "
-        r'task launched task=t1 agent=a2 note="two words" empty=""\n',
+        r'task launched task=t1 agent=a2 note="two words" tries=0\n',
         stream.getvalue(),
     )
+
+
+@pytest.mark.parametrize("format", ["glog", "json"])
+def test_fields_without_a_value_are_left_out(stream: io.StringIO, format: str) -> None:
+    setup(format=format, stream=stream)
+    log.info("status update", task="t1", reason="", message=None)
+    assert "task" in stream.getvalue()
+    assert "reason" not in stream.getvalue()
+    assert "message" not in stream.getvalue()
+
+
+def test_handlers_that_are_not_ours_get_the_fields_too(stream: io.StringIO) -> None:
+    handler = logging.StreamHandler(stream)
+    logger = logging.getLogger("minimesos")
+    logger.addHandler(handler)
+    try:
+        log.warning("cannot reach the master", why="100% of its ports refuse")
+    finally:
+        logger.removeHandler(handler)
+    assert stream.getvalue() == 'cannot reach the master why="100% of its ports refuse"\n'
 
 
 @pytest.mark.parametrize(

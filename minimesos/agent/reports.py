@@ -112,7 +112,7 @@ class Reports:
             state=mesos_pb2.TaskState.Name(status.state),
             task=task_id,
             framework=framework.framework_id,
-            **({"message": status.message} if status.message else {}),
+            message=status.message,
         )
         self._updates.add(framework.framework_id, status, now)
 

@@ -62,7 +62,7 @@ class StatusUpdates:
         if stream is None:
             stream = streams[task_id] = _Stream(framework_id, task_id)
         if status.uuid in stream.seen:
-            log.info("ignored repeated status update", task=task_id, framework=framework_id)
+            log.info("Ignored repeated status update", task=task_id, framework=framework_id)
             return
         stream.seen.append(status.uuid)
         stream.pending.append(status)
@@ -76,7 +76,7 @@ class StatusUpdates:
         stream = self._streams.get(framework_id, {}).get(task_id)
         if stream is None or not stream.pending or stream.pending[0].uuid != uuid:
             log.warning(
-                "ignored unexpected acknowledgement of a status update",
+                "Ignored unexpected acknowledgement of a status update",
                 task=task_id,
                 framework=framework_id,
             )
@@ -126,7 +126,7 @@ class StatusUpdates:
             return
         stream.retry_s = min(2 * stream.retry_s, RETRY_MAX_S)
         log.warning(
-            "resending status update",
+            "Resending status update",
             task=task_id,
             framework=framework_id,
             state=mesos_pb2.TaskState.Name(stream.pending[0].state),

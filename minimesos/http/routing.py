@@ -75,7 +75,7 @@ class Router:
         except web.HTTPException:
             raise
         except Exception as error:
-            _log.exception("an endpoint failed", path=request.path)
+            _log.exception("An endpoint failed", path=request.path)
             raise web.HTTPInternalServerError(text="500 Internal Server Error.") from error
         return answer if isinstance(answer, web.StreamResponse) else json_response(request, answer)
 

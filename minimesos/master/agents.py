@@ -49,7 +49,7 @@ class Agents:
         """Give a new agent an id."""
         registered = self._cluster.agents_by_peer.get(peer)
         if registered is not None:
-            _log.info("agent already registered, resending acknowledgement", agent=registered.id)
+            _log.info("Agent already registered, resending acknowledgement", agent=registered.id)
             self._confirm(registered)
             return
         problem = registration_problem(message.agent_info)
@@ -64,7 +64,7 @@ class Agents:
         self._cluster.agents[agent.id] = agent
         self._connect(agent, peer)
         self._context.allocator.add_agent(agent.id, agent.hostname, agent.total, {})
-        _log.info("registered agent", agent=agent.id, address=_address(info), resources=agent.total)
+        _log.info("Registered agent", agent=agent.id, address=_address(info), resources=agent.total)
         self._confirm(agent)
         self._start_pings(agent)
 
@@ -86,7 +86,7 @@ class Agents:
         )
 
     def _refuse(self, peer: str, info: mesos_pb2.AgentInfo, problem: str) -> None:
-        _log.warning("agent refused", address=_address(info), peer=peer, problem=problem)
+        _log.warning("Agent refused", address=_address(info), peer=peer, problem=problem)
         self._context.send(peer, cluster_pb2.RegistrationRefused(message=problem))
         self._context.close(peer)
 
@@ -132,7 +132,7 @@ class Agents:
         elif agent is None:
             self._readmit(peer, message)
         elif agent.hostname != info.hostname:
-            _log.warning("agent came back as another host", agent=agent.id, hostname=info.hostname)
+            _log.warning("Agent came back as another host", agent=agent.id, hostname=info.hostname)
             self._context.send(
                 peer,
                 cluster_pb2.ShutdownAgent(
@@ -152,7 +152,7 @@ class Agents:
         self._cluster.agents[agent.id] = agent
         self._connect(agent, peer)
         _log.info(
-            "re-registered agent",
+            "Re-registered agent",
             agent=agent.id,
             address=_address(agent.info),
             resources=agent.total,
@@ -162,7 +162,7 @@ class Agents:
         self._start_pings(agent)
 
     def _welcome_back(self, agent: Agent, peer: str, message: cluster_pb2.ReregisterAgent) -> None:
-        _log.info("re-registering known agent", agent=agent.id, address=_address(agent.info))
+        _log.info("Re-registering known agent", agent=agent.id, address=_address(agent.info))
         if agent.peer is not None and agent.peer != peer:
             self._context.close(agent.peer)
         self._connect(agent, peer)
@@ -203,7 +203,7 @@ class Agents:
             if agent.missed_pings >= self._context.flags.max_agent_ping_timeouts:
                 self.mark_unreachable(agent, "health check timed out")
                 return
-            _log.warning("agent missed a ping", agent=agent.id, missed=agent.missed_pings)
+            _log.warning("Agent missed a ping", agent=agent.id, missed=agent.missed_pings)
         self._ping(agent)
 
     def pong(self, agent: Agent, message: cluster_pb2.Pong) -> None:
@@ -213,14 +213,14 @@ class Agents:
 
     def greet_unknown(self, peer: str, what: str) -> None:
         """Tell an agent that speaks as if it were registered that it is not."""
-        _log.warning("message of unregistered agent dropped", peer=peer, message=what)
+        _log.warning("Message of unregistered agent dropped", peer=peer, message=what)
         self._context.send(peer, cluster_pb2.Ping(connected=False))
 
     # -- leaving ----------------------------------------------------------------------------------
 
     def disconnected(self, agent: Agent) -> None:
         """An agent lost its stream: offer nothing of it, and wait for its return."""
-        _log.info("agent disconnected", agent=agent.id, hostname=agent.hostname)
+        _log.info("Agent disconnected", agent=agent.id, hostname=agent.hostname)
         self._connect(agent, None)
         self._context.allocator.deactivate_agent(agent.id)
         self._offers.rescind(agent.offers.values(), "agent disconnected")
@@ -250,7 +250,7 @@ class Agents:
     def mark_unreachable(self, agent: Agent, cause: str) -> None:
         """Give an agent up until it returns."""
         _log.warning(
-            "marking agent unreachable", agent=agent.id, hostname=agent.hostname, cause=cause
+            "Marking agent unreachable", agent=agent.id, hostname=agent.hostname, cause=cause
         )
         self._drop(
             agent,
@@ -264,7 +264,7 @@ class Agents:
 
     def remove(self, agent: Agent, cause: str) -> None:
         """Forget an agent for good."""
-        _log.info("removing agent", agent=agent.id, hostname=agent.hostname, cause=cause)
+        _log.info("Removing agent", agent=agent.id, hostname=agent.hostname, cause=cause)
         self._drop(agent, mesos_pb2.TASK_LOST, f"Agent {agent.hostname} removed: {cause}")
 
     def _drop(self, agent: Agent, state: TaskState, message: str) -> None:

@@ -31,10 +31,10 @@ class Executors:
         framework = self._cluster.frameworks.get(message.framework_id.value)
         executor = agent.executor(message.framework_id.value, executor_id)
         if framework is None or executor is None:
-            _log.warning("unknown executor exited", executor=executor_id, agent=agent.id)
+            _log.warning("Unknown executor exited", executor=executor_id, agent=agent.id)
             return
         _log.info(
-            "executor exited",
+            "Executor exited",
             executor=executor_id,
             status=message.status,
             framework=framework.id,
@@ -63,12 +63,12 @@ class Executors:
                 agent=shutdown.agent_id.value,
             )
             return
-        _log.info("shutting executor down", executor=shutdown.executor_id.value, agent=agent.id)
+        _log.info("Shutting executor down", executor=shutdown.executor_id.value, agent=agent.id)
         message = cluster_pb2.ShutdownExecutor(
             framework_id=framework.info.id, executor_id=shutdown.executor_id
         )
         if not self._context.tell(agent, message):
-            _log.warning("agent is not connected, SHUTDOWN is lost", agent=agent.id)
+            _log.warning("Agent is not connected, SHUTDOWN is lost", agent=agent.id)
 
     def to_executor(self, framework: Framework, call: scheduler_pb2.Call) -> None:
         """Pass a framework's message on; nobody promises that it arrives."""
@@ -84,7 +84,7 @@ class Executors:
         )
         if not passed:
             _log.warning(
-                "message to executor dropped: agent is not connected",
+                "Message to executor dropped: agent is not connected",
                 executor=message.executor_id.value,
                 framework=framework.id,
                 agent=message.agent_id.value,
@@ -95,7 +95,7 @@ class Executors:
         framework = self._cluster.frameworks.get(message.framework_id.value)
         if framework is None or not framework.connected:
             _log.warning(
-                "message to framework dropped: it is not connected",
+                "Message to framework dropped: it is not connected",
                 executor=message.executor_id.value,
                 framework=message.framework_id.value,
             )

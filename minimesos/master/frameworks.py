@@ -47,7 +47,7 @@ class Frameworks:
         """Make `peer` a framework's stream, or refuse it with an ERROR event and close it."""
         subscribe = call.subscribe
         info = subscribe.framework_info
-        _log.info("received SUBSCRIBE", name=info.name, framework=info.id.value, peer=peer)
+        _log.info("Received SUBSCRIBE", name=info.name, framework=info.id.value, peer=peer)
         subscribed = self._cluster.frameworks_by_peer.get(peer)
         if subscribed is not None:
             if info.id.value in ("", subscribed.id):
@@ -62,7 +62,7 @@ class Frameworks:
         known = self._cluster.frameworks.get(info.id.value)
         problem = self._subscription_problem(known, subscribe)
         if problem is not None:
-            _log.warning("refusing framework", name=info.name, peer=peer, problem=problem)
+            _log.warning("Refusing framework", name=info.name, peer=peer, problem=problem)
             self._send_error(peer, problem)
         elif known is None:
             self._add(peer, subscribe)
@@ -111,7 +111,7 @@ class Frameworks:
             min_allocatable=minimum_offers(info),
         )
         _log.info(
-            "adding framework",
+            "Adding framework",
             framework=framework.id,
             name=framework.name,
             roles=",".join(framework.roles),
@@ -135,14 +135,14 @@ class Frameworks:
     ) -> None:
         if framework.peer is not None:
             _log.info(
-                "framework failed over", framework=framework.id, old=framework.peer, peer=peer
+                "Framework failed over", framework=framework.id, old=framework.peer, peer=peer
             )
             self._send_error(framework.peer, FAILED_OVER)
             # No rescind: the new scheduler has never heard of the old one's offers.
             self._offers.discard(framework)
             self._context.allocator.deactivate_framework(framework.id)
         else:
-            _log.info("framework reregistered", framework=framework.id, peer=peer)
+            _log.info("Framework reregistered", framework=framework.id, peer=peer)
             self._context.cancel_timer(FAILOVER, framework.id)
         if framework.recovered:
             framework.recovered = False
@@ -150,7 +150,7 @@ class Frameworks:
         framework.reregistered_at = self._context.now
         info = subscribe.framework_info
         if (info.user, info.checkpoint) != (framework.info.user, framework.info.checkpoint):
-            _log.warning("user and checkpoint of a framework cannot change", framework=framework.id)
+            _log.warning("User and checkpoint of a framework cannot change", framework=framework.id)
         self._update(
             framework,
             validation.with_immutable_fields_of(framework.info, info),
@@ -201,7 +201,7 @@ class Frameworks:
             self._context.now,
             active=False,
         )
-        _log.info("recovered framework from an agent", framework=framework.id, name=framework.name)
+        _log.info("Recovered framework from an agent", framework=framework.id, name=framework.name)
         return framework
 
     # -- changing ---------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ class Frameworks:
             min_allocatable=minimum_offers(info),
         )
         if changed:
-            _log.info("updated framework", framework=framework.id, name=framework.name)
+            _log.info("Updated framework", framework=framework.id, name=framework.name)
             for agent_id in framework.agents():
                 self._context.tell(
                     self._cluster.agents[agent_id], cluster_pb2.UpdateFramework(framework_info=info)
@@ -281,14 +281,14 @@ class Frameworks:
         foreign = [role for role in roles if role not in framework.roles]
         if foreign:
             _log.warning(
-                "call dropped: not roles of the framework",
+                "Call dropped: not roles of the framework",
                 call=call,
                 roles=",".join(foreign),
                 framework=framework.id,
             )
             return None
         _log.info(
-            "processing call", call=call, framework=framework.id, roles=",".join(roles) or "all"
+            "Processing call", call=call, framework=framework.id, roles=",".join(roles) or "all"
         )
         return list(roles)
 
@@ -296,7 +296,7 @@ class Frameworks:
 
     def disconnected(self, framework: Framework) -> None:
         """A framework lost its stream: keep its tasks, and wait for its return."""
-        _log.info("framework disconnected", framework=framework.id, name=framework.name)
+        _log.info("Framework disconnected", framework=framework.id, name=framework.name)
         self._cluster.connect_framework(framework, None)
         self._context.cancel_timer(HEARTBEAT, framework.id)
         self._context.allocator.deactivate_framework(framework.id)
@@ -306,7 +306,7 @@ class Frameworks:
             self.remove(framework)
             return
         _log.info(
-            "giving framework time to failover",
+            "Giving framework time to failover",
             framework=framework.id,
             failover_timeout=format_duration(timeout_s),
         )
@@ -316,17 +316,17 @@ class Frameworks:
         """Remove a framework that did not come back."""
         framework = self._cluster.frameworks.get(framework_id)
         if framework is not None and not framework.connected:
-            _log.info("framework failover timeout, removing framework", framework=framework_id)
+            _log.info("Framework failover timeout, removing framework", framework=framework_id)
             self.remove(framework)
 
     def teardown(self, framework: Framework, call: scheduler_pb2.Call) -> None:
         """Remove a framework at its own wish."""
-        _log.info("processing TEARDOWN", framework=framework.id)
+        _log.info("Processing TEARDOWN", framework=framework.id)
         self.remove(framework)
 
     def remove(self, framework: Framework) -> None:
         """End a framework and all it runs, and close its stream."""
-        _log.info("removing framework", framework=framework.id, name=framework.name)
+        _log.info("Removing framework", framework=framework.id, name=framework.name)
         context, cluster = self._context, self._cluster
         self._offers.discard(framework)
         for agent_id in framework.agents():

@@ -94,7 +94,7 @@ class Homecoming:
         self._bring_up_to_date(agent, message)
         for framework, task in adopted:
             # Its framework was told that it is lost: it had to go when the stream broke.
-            _log.info("killing lost task", task=task.id, framework=framework.id, agent=agent.id)
+            _log.info("Killing lost task", task=task.id, framework=framework.id, agent=agent.id)
             kill = cluster_pb2.KillTask(framework_id=framework.info.id, task_id=task.info.task_id)
             agent.kills[framework.id, task.id] = kill
         for kill in agent.kills.values():
@@ -154,7 +154,7 @@ class Homecoming:
             if (task.framework_id, task.id) not in named:
                 framework = self._cluster.frameworks[task.framework_id]
                 _log.warning(
-                    "task is unknown to the agent, reconciling",
+                    "Task is unknown to the agent, reconciling",
                     task=task.id,
                     framework=framework.id,
                     agent=agent.id,
@@ -176,7 +176,7 @@ class Homecoming:
         for framework_id, executor in held:
             if (framework_id, executor.id) not in named:
                 _log.warning(
-                    "executor is unknown to the agent, removing it",
+                    "Executor is unknown to the agent, removing it",
                     executor=executor.id,
                     framework=framework_id,
                     agent=agent.id,

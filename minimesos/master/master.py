@@ -200,7 +200,7 @@ class Master:
         handler = self._agent_messages.get(type(message))
         agent = self.cluster.agents_by_peer.get(peer)
         if handler is None:
-            _log.warning("unknown message dropped", peer=peer, message=message.DESCRIPTOR.name)
+            _log.warning("Unknown message dropped", peer=peer, message=message.DESCRIPTOR.name)
         elif agent is None:
             self._agents.greet_unknown(peer, message.DESCRIPTOR.name)
         else:
@@ -209,7 +209,7 @@ class Master:
     def _received_call(self, peer: str, call: Call) -> None:
         problem = call_problem(call)
         if problem is not None:
-            _log.warning("malformed call dropped", peer=peer, problem=problem)
+            _log.warning("Malformed call dropped", peer=peer, problem=problem)
             return
         if call.type == Call.SUBSCRIBE:
             self._frameworks.subscribe(peer, call)
@@ -217,7 +217,7 @@ class Master:
         framework = self.cluster.frameworks_by_peer.get(peer)
         if framework is None or framework.id != call.framework_id.value:
             _log.warning(
-                "call dropped: not from the framework's subscription",
+                "Call dropped: not from the framework's subscription",
                 call=Call.Type.Name(call.type),
                 framework=call.framework_id.value,
                 peer=peer,
@@ -239,7 +239,7 @@ class Master:
 
     def _effect_failed(self, stimulus: EffectFailed) -> None:
         reason = f"{type(stimulus.effect).__name__} failed: {stimulus.reason}"
-        _log.error("the master cannot go on", reason=reason)
+        _log.error("The master cannot go on", reason=reason)
         self._context.stop(1, reason)
 
     def _allocate_now(self) -> None:
@@ -251,7 +251,7 @@ class Master:
     def _kill(self, framework: Framework, call: Call) -> None:
         kill = call.kill
         task_id = kill.task_id.value
-        _log.info("processing KILL", task=task_id, framework=framework.id)
+        _log.info("Processing KILL", task=task_id, framework=framework.id)
         task = framework.tasks.get(task_id)
         if task is None:
             agent_id = kill.agent_id.value if kill.HasField("agent_id") else None
@@ -261,7 +261,7 @@ class Master:
 
     def _unsupported(self, framework: Framework, call: Call) -> None:
         _log.warning(
-            "call dropped: not supported", call=Call.Type.Name(call.type), framework=framework.id
+            "Call dropped: not supported", call=Call.Type.Name(call.type), framework=framework.id
         )
 
 

@@ -58,7 +58,7 @@ class Offers:
                     offers=scheduler_pb2.Event.Offers(offers=messages),
                 ),
             )
-            _log.info("sending offers", count=len(offers), framework=framework_id)
+            _log.info("Sending offers", count=len(offers), framework=framework_id)
 
     def _make(self, grant: OfferGrant) -> Offer | None:
         framework = self._cluster.frameworks.get(grant.framework_id)
@@ -117,7 +117,7 @@ class Offers:
     def decline(self, framework: Framework, call: scheduler_pb2.Call) -> None:
         """Take declined offers back, with the filter the framework asks for."""
         _log.info(
-            "processing DECLINE",
+            "Processing DECLINE",
             offers=" ".join(offer_id.value for offer_id in call.decline.offer_ids),
             framework=framework.id,
         )
@@ -125,7 +125,7 @@ class Offers:
         for offer_id in call.decline.offer_ids:
             offer = framework.offers.get(offer_id.value)
             if offer is None:
-                _log.warning("declined offer is no longer valid", offer=offer_id.value)
+                _log.warning("Declined offer is no longer valid", offer=offer_id.value)
                 continue
             self._drop(offer)
             self._give_back(offer, refuse_s)
@@ -202,7 +202,7 @@ class Offers:
                     rescind=scheduler_pb2.Event.Rescind(offer_id=mesos_pb2.OfferID(value=offer.id)),
                 ),
             )
-            _log.info("rescinding offer", offer=offer.id, framework=framework.id, cause=why)
+            _log.info("Rescinding offer", offer=offer.id, framework=framework.id, cause=why)
 
     def discard(self, framework: Framework) -> None:
         """Take all offers of a framework back without a word to it."""

@@ -69,7 +69,7 @@ class Operations:
             return
         agent = self._context.cluster.agents[offers[0].agent_id]
         _log.info(
-            "processing ACCEPT",
+            "Processing ACCEPT",
             offers=" ".join(offer.id for offer in offers),
             agent=agent.id,
             framework=framework.id,
@@ -199,7 +199,7 @@ class Operations:
 
     def _log_launch(self, accepted: Accepted, task: mesos_pb2.TaskInfo, new_executor: bool) -> None:
         _log.info(
-            "launching task",
+            "Launching task",
             task=task.task_id.value,
             framework=accepted.framework.id,
             agent=accepted.agent.id,
@@ -211,7 +211,7 @@ class Operations:
     def _drop(self, accepted: Accepted, operation: Operation) -> None:
         name = Operation.Type.Name(operation.type)
         _log.warning(
-            "operation dropped: not supported", operation=name, framework=accepted.framework.id
+            "Operation dropped: not supported", operation=name, framework=accepted.framework.id
         )
         self._report_error(
             accepted.framework, operation, f"Operation {name} is not supported by this master"
@@ -250,7 +250,7 @@ class Operations:
     def acknowledge(self, framework: Framework, call: scheduler_pb2.Call) -> None:
         """Ignore: the statuses that we send ask for no acknowledgement."""
         _log.warning(
-            "acknowledgement of unknown operation status ignored",
+            "Acknowledgement of unknown operation status ignored",
             operation=call.acknowledge_operation_status.operation_id.value,
             framework=framework.id,
         )

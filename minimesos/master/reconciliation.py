@@ -32,12 +32,12 @@ class Reconciliation:
         """Answer for the tasks named, or for all that are held if none is named."""
         named = call.reconcile.tasks
         if named:
-            _log.info("explicit reconciliation", tasks=len(named), framework=framework.id)
+            _log.info("Explicit reconciliation", tasks=len(named), framework=framework.id)
             for task in named:
                 agent_id = task.agent_id.value if task.HasField("agent_id") else None
                 self.answer(framework, task.task_id.value, agent_id)
         else:
-            _log.info("implicit reconciliation", tasks=len(framework.tasks), framework=framework.id)
+            _log.info("Implicit reconciliation", tasks=len(framework.tasks), framework=framework.id)
             self._answer_known(framework, framework.tasks.values())
 
     def _answer_known(self, framework: Framework, tasks: Iterable[Task]) -> None:

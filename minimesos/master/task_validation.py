@@ -285,7 +285,7 @@ def _warn_if_small(task: mesos_pb2.TaskInfo) -> None:
     )
     if small:
         _log.warning(
-            "executor uses less than 0.01 cpus or 32 MB of memory",
+            "Executor uses less than 0.01 cpus or 32 MB of memory",
             executor=task.executor.executor_id.value,
             task=task.task_id.value,
             resources=resources.unallocated(),

@@ -40,14 +40,14 @@ class Tasks:
         framework = self._cluster.frameworks.get(message.framework_id.value)
         if framework is None:
             _log.warning(
-                "status update of unknown framework dropped",
+                "Status update of unknown framework dropped",
                 task=status.task_id.value,
                 framework=message.framework_id.value,
                 agent=agent.id,
             )
             return
         _log.info(
-            "status update",
+            "Status update",
             state=TaskState.Name(status.state),
             task=status.task_id.value,
             framework=framework.id,
@@ -59,7 +59,7 @@ class Tasks:
         task = framework.tasks.get(status.task_id.value)
         if task is None or task.agent_id != agent.id:
             _log.warning(
-                "status update of unknown task forwarded",
+                "Status update of unknown task forwarded",
                 task=status.task_id.value,
                 framework=framework.id,
                 agent=agent.id,
@@ -92,7 +92,7 @@ class Tasks:
         if agent is None or not agent.connected:
             # The agent keeps sending the update, and the framework will acknowledge it again.
             _log.warning(
-                "acknowledgement dropped: agent is not connected",
+                "Acknowledgement dropped: agent is not connected",
                 task=task_id,
                 framework=framework.id,
                 agent=acknowledge.agent_id.value,
@@ -118,7 +118,7 @@ class Tasks:
         """Tell the task's agent to kill it: now, or when the agent is back."""
         if kill.HasField("agent_id") and kill.agent_id.value != task.agent_id:
             _log.warning(
-                "kill ignored: task is on another agent",
+                "Kill ignored: task is on another agent",
                 task=task.id,
                 framework=framework.id,
                 agent=task.agent_id,
@@ -131,9 +131,9 @@ class Tasks:
             message.kill_policy.CopyFrom(kill.kill_policy)
         agent.kills[framework.id, task.id] = message
         if self._context.tell(agent, message):
-            _log.info("telling agent to kill task", task=task.id, agent=agent.id)
+            _log.info("Telling agent to kill task", task=task.id, agent=agent.id)
         else:
-            _log.info("kill waits for the agent's return", task=task.id, agent=agent.id)
+            _log.info("Kill waits for the agent's return", task=task.id, agent=agent.id)
 
     # -- launching --------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Tasks:
         """Take a new task, or one that an agent has told us of, into the records."""
         self._cluster.add_task(framework, agent, task)
         _log.info(
-            "adding task",
+            "Adding task",
             task=task.id,
             resources=task.resources.unallocated(),
             framework=framework.id,
@@ -155,7 +155,7 @@ class Tasks:
         self._cluster.drop_task(framework, agent, task)
         framework.completed_tasks.append(task)
         _log.info(
-            "removing task",
+            "Removing task",
             task=task.id,
             state=TaskState.Name(task.state),
             framework=framework.id,
@@ -226,7 +226,7 @@ class Tasks:
         status.reason = reason
         status.message = message
         _log.warning(
-            "task refused",
+            "Task refused",
             task=task.task_id.value,
             framework=framework.id,
             state=TaskState.Name(status.state),

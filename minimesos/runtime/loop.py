@@ -104,18 +104,18 @@ class ActorLoop:
                 await self._finish_batch(self._handle_batch())
                 await asyncio.sleep(0)
         except MinimesosError as error:
-            _log.fatal("stopping because records cannot be made durable", error=error)
+            _log.fatal("Stopping because records cannot be made durable", error=error)
             return EXIT_STORE_FAILED
         except Exception:  # noqa: BLE001 (whatever it is: the actor's state is not to be trusted)
-            _log.exception("a bug", actor=type(self.actor).__name__, state=_state_of(self.actor))
-            _log.fatal("stopping because of a bug", exit_code=EXIT_BUG)
+            _log.exception("A bug", actor=type(self.actor).__name__, state=_state_of(self.actor))
+            _log.fatal("Stopping because of a bug", exit_code=EXIT_BUG)
             return EXIT_BUG
         finally:
             for timer in self._timers.values():
                 timer.handle.cancel()
             self._timers.clear()
         say = _log.error if self._stop.exit_code else _log.info
-        say("stopping", reason=self._stop.reason, exit_code=self._stop.exit_code)
+        say("Stopping", reason=self._stop.reason, exit_code=self._stop.exit_code)
         return self._stop.exit_code
 
     def _put(self, item: Stimulus | Intent | _DueTimer) -> None:

@@ -112,8 +112,8 @@ def warn_if_exposed(ip: str) -> None:
     """Say loudly that whoever reaches this address is trusted."""
     if not ipaddress.ip_address(ip).is_loopback:
         _log.warning("*" * 72)
-        _log.warning(f"LISTENING ON {ip} WITHOUT AUTHENTICATION: everybody who can reach this")
-        _log.warning("address may run programs on this cluster as the user who started it.")
+        _log.warning(f"LISTENING ON {ip} WITHOUT AUTHENTICATION")
+        _log.warning("Whoever can reach this address may run programs as the user who started it.")
         _log.warning("Use --ip=127.0.0.1, or let a firewall admit only hosts that you trust.")
         _log.warning("*" * 72)
 

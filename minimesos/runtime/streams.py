@@ -167,7 +167,7 @@ class Stream:
             self._host.post(Disconnected(self.name, reason))
 
     def _fail(self, reason: str) -> None:
-        _log.warning("giving up the stream of a peer", peer=self.name, reason=reason)
+        _log.warning("Giving up the stream of a peer", peer=self.name, reason=reason)
         self._outbox.clear()
         self._outbox_bytes = 0
         self._give_up(reason)

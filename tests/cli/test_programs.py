@@ -155,7 +155,7 @@ async def test_signals_stop_both_cleanly(tmp_path: Path, number: signal.Signals)
             await agent.line_with("Registered with master")
             agent.process.send_signal(number)
             assert await agent.ended() == 0
-        await program.line_with("agent disconnected")
+        await program.line_with("Agent disconnected")
         program.process.send_signal(number)
         assert await program.ended() == 0
         assert "Traceback" not in "\n".join(program.lines + agent.lines)

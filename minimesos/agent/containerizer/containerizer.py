@@ -129,7 +129,7 @@ class PosixContainerizer:
         container = self._containers[container_id]
         if container.limitation is None and container.process is not None:
             summary = limitation.message.partition("\n")[0]
-            _log.warning("container limited", container=container_id, message=summary)
+            _log.warning("Container limited", container=container_id, message=summary)
             container.limitation = limitation
             container.process.destroy(0.0)
 

@@ -200,4 +200,4 @@ class IsolationLoop:
 
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("containers are no longer isolated", error=repr(error))
+        _log.error("Containers are no longer isolated", error=repr(error))
