@@ -210,8 +210,10 @@ class ExecutorServer:
         while True:
             try:
                 frame = await _read(context)
-            except (Refusal, DecodeError) as error:
-                executor.reason = executor.reason or str(error)
+            except Refusal:
+                return  # it has said why, or its end is a surprise to itself
+            except DecodeError as error:
+                executor.reason = f"it sent what is no frame: {error}"
                 return
             executor.heard()
             if self._executors.get(executor.executor_id) is not executor:

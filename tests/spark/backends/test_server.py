@@ -210,6 +210,15 @@ async def test_who_knows_why_an_executor_died_is_waited_for(driver, monkeypatch)
     assert driver.listener.lost["7"] == "memory limit exceeded"
 
 
+async def test_a_stream_that_ends_without_a_goodbye_is_a_lost_connection_too(driver, monkeypatch):
+    monkeypatch.setattr(server_module, "REASON_TIMEOUT_S", DEADLINE_S)
+    executor = await attached(driver)
+    await executor.call.done_writing()
+    driver.server.forget("7", "killed by signal 9")
+    await driver.listener.until(lambda: "7" in driver.listener.lost)
+    assert driver.listener.lost["7"] == "killed by signal 9"
+
+
 async def test_an_executor_that_says_goodbye_tells_why(driver):
     executor = await attached(driver)
     goodbye = spark_pb2.Goodbye(reason="disk full")
