@@ -32,7 +32,14 @@ from minimesos.runtime.streams import Peers
 from minimesos.spark import settings
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.backends.local_cluster import Cluster
-from minimesos.spark.backends.offers import Answer, CoarseSettings, Launch, Ledger, answer_offers
+from minimesos.spark.backends.offers import (
+    MAX_AGENT_FAILURES,
+    Answer,
+    CoarseSettings,
+    Launch,
+    Ledger,
+    answer_offers,
+)
 from minimesos.spark.backends.server import ExecutorServer
 from minimesos.spark.conf import SparkConf
 from minimesos.states import TERMINAL
@@ -59,6 +66,7 @@ class CoarseMesosBackend:
         self._settings = CoarseSettings.from_conf(conf)
         self._framework = framework_info(conf)
         self._ledger = Ledger()
+        self._last_failure = ""
         self._secret = secrets.token_bytes(_SECRET_BYTES)
         self._framework_id = ""
         self._stopping = False
@@ -181,7 +189,13 @@ class CoarseMesosBackend:
         if self._stopping:
             self._decline([offer.id for offer in offers])
             return
-        for answer in answer_offers(offers, self._settings, self._ledger):
+        answers = answer_offers(offers, self._settings, self._ledger)
+        if self._ledger.is_stuck():
+            self._listener.backend_failed(
+                "no executor can be had: on each agent that was offered "
+                f"{MAX_AGENT_FAILURES} of them have failed; the last one: {self._last_failure}"
+            )
+        for answer in answers:
             if answer.launches:
                 self._launch(answer)
             else:
@@ -199,7 +213,8 @@ class CoarseMesosBackend:
         if status.state not in TERMINAL:
             return
         failed = status.state in _FAILED_STATES
-        if not self._ledger.finish(task_id, failed):
+        agent_id = self._ledger.agent_by_task_id.get(task_id)
+        if agent_id is None or not self._ledger.finish(task_id, failed):
             return
         if not self._ledger.cores_by_task_id:
             self._all_gone.set()
@@ -208,7 +223,16 @@ class CoarseMesosBackend:
         reason = f"Executor finished with state {state.removeprefix('TASK_')}"
         if status.message:
             reason += f": {status.message}"
-        self._server.forget(task_id, reason)
+        known = self._server.forget(task_id, reason)
+        if failed:
+            self._last_failure = reason
+            agent = self._ledger.agents[agent_id]
+            if not known:
+                _log.warning(
+                    "Executor did not start", executor=task_id, agent=agent.hostname, reason=reason
+                )
+            if agent.failures == MAX_AGENT_FAILURES:
+                _log.warning("Agent excluded", agent=agent.hostname, failures=agent.failures)
         self._call(_CALL(type=_CALL.REVIVE))  # earlier declines may have used long filters
 
     def _failure(self, event: scheduler_pb2.Event) -> None:

@@ -72,6 +72,11 @@ class Agent:
     task_ids: set[str] = field(default_factory=set)
     failures: int = 0
 
+    @property
+    def is_excluded(self) -> bool:
+        """Too many executors have failed on it for another."""
+        return self.failures >= MAX_AGENT_FAILURES
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -103,6 +108,11 @@ class Ledger:
         agent.task_ids.discard(task_id)
         agent.failures += failed
         return True
+
+    def is_stuck(self) -> bool:
+        """No executor is left, and no agent that had one may have another."""
+        agents = self.agents.values()
+        return not self.cores_by_task_id and bool(agents) and all(a.is_excluded for a in agents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +164,7 @@ def _answer(
 
 def _unmet(offer: mesos_pb2.Offer, settings: CoarseSettings, ledger: Ledger) -> str:
     agent = ledger.agents.get(offer.agent_id.value)
-    if agent is not None and agent.failures >= MAX_AGENT_FAILURES:
+    if agent is not None and agent.is_excluded:
         return f"excluded: {agent.failures} executors failed on agent {agent.hostname}"
     cores = settings.executor_cores or 1
     return (
@@ -178,7 +188,7 @@ def _place(
     if (
         not 0 < cores <= min(free_cores, left_to_acquire)
         or memory > amount(remaining, "mem")
-        or (agent is not None and agent.failures >= MAX_AGENT_FAILURES)
+        or (agent is not None and agent.is_excluded)
     ):
         return None
     taken = take(remaining, "cpus", cores * THOUSANDTHS) + take(remaining, "mem", memory)

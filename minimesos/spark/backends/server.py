@@ -102,12 +102,18 @@ class ExecutorServer:
         """An executor of this id may attach, once."""
         self._expected.add(executor_id)
 
-    def forget(self, executor_id: str, reason: str) -> None:
-        """An executor is known to be gone; `reason` is better than what we would say."""
-        self._expected.discard(executor_id)
+    def forget(self, executor_id: str, reason: str) -> bool:
+        """An executor is known to be gone; `reason` is better than what we would say.
+
+        Returns False if it had never attached.
+        """
+        if executor_id in self._expected:
+            self._expected.discard(executor_id)
+            return False
         executor = self._executors.get(executor_id)
         if executor is not None:
             self._lose(executor, reason)
+        return True
 
     def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
         """Send a frame; dropped if the executor is gone."""
@@ -238,7 +244,6 @@ class ExecutorServer:
         del self._executors[executor.executor_id]
         executor.close()
         if not self._stopping:
-            _log.warning("executor lost", executor=executor.executor_id, reason=reason)
             self._listener.executor_lost(executor.executor_id, reason)
 
 

@@ -40,6 +40,25 @@ def test_a_driver_whose_master_is_gone_does_not_wait_for_its_word() -> None:
         assert out == "stopped\n"
 
 
+def test_executors_that_cannot_start_fail_the_job_and_say_why() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    warnings = [line for line in done.stderr.splitlines() if "Executor did not start" in line]
+    assert len(warnings) == 2
+    assert all("exited with status 127" in line for line in warnings)
+    assert "no executor can be had" in done.stderr.splitlines()[-1]
+    assert "exited with status 127" in done.stderr.splitlines()[-1]
+
+
+HOMELESS = """
+from minimesos.spark import SparkContext, SparkConf
+conf = SparkConf().set("spark.mesos.executor.home", "/nowhere")
+SparkContext("local-cluster[1,1,512]", "homeless", conf=conf).parallelize([1], 1).count()
+"""
+
+
 def test_a_master_that_cannot_be_reached_is_named_once_the_time_is_over() -> None:
     done = subprocess.run(
         [sys.executable, "-c", UNREACHABLE], capture_output=True, text=True, timeout=60, check=False

@@ -99,6 +99,19 @@ def test_two_failures_exclude_an_agent_but_kills_do_not_count() -> None:
     assert answers[0].reason.startswith("excluded: 2 executors failed on agent host1")
 
 
+def test_an_application_is_stuck_once_every_agent_that_it_tried_is_excluded() -> None:
+    ledger = Ledger()
+    assert not ledger.is_stuck()
+    for _ in range(2):
+        answers = answer_offers([offer(1, 1), offer(2, 1)], settings(), ledger)
+        assert not ledger.is_stuck()
+        for answer in answers:
+            assert ledger.finish(answer.launches[0].task_id, failed=True)
+    assert ledger.is_stuck()
+    answer_offers([offer(3, 1)], settings(), ledger)
+    assert not ledger.is_stuck()
+
+
 def test_a_repeated_terminal_update_frees_cores_once_and_ids_are_never_reused() -> None:
     ledger = Ledger()
     answer_offers([offer(1, 2)], settings(cores_max=2), ledger)
