@@ -25,15 +25,20 @@ from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends.blocks import BlockClient, BlockService
-from minimesos.spark.backends.doorkeeper import OPTIONS, Doorkeeper, has_answered, knock
+from minimesos.spark.backends.doorkeeper import (
+    ATTACH,
+    OPTIONS,
+    ROOT_KEY,
+    Doorkeeper,
+    has_answered,
+    knock,
+)
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
 from minimesos.spark.settings import HEARTBEAT_INTERVAL
 from minimesos_executor.control import Control, Identity
 from minimesos_executor.pool import Fetch
 from minimesos_executor.workers import WorkerSource
 
-ATTACH = "/minimesos.spark.Driver/Attach"
-ROOT_KEY = "minimesos-root-bin"  # metadata of Attach: our block directory
 CONNECT_TIMEOUT_S = 10.0
 GOODBYE_TIMEOUT_S = 0.5
 OUTBOX_BYTES_MAX = 2**26  # unsent results at which the workers have to wait

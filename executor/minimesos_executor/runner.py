@@ -44,7 +44,7 @@ RESULT_BYTES_MAX = 2**31 - 2**16  # what fits into one message of the driver's p
 SURVIVORS_COLLECT = 200_000  # objects made and not freed since the last collection
 
 
-class Stage(Protocol):
+class LoadedStage(Protocol):
     """What a loaded stage is to a worker."""
 
     def run(
@@ -80,7 +80,7 @@ class Runner:
         self._env: WorkerEnv | None = None
         self._tasks: deque[Task] = deque()
         self._binaries: dict[int, bytes] = {}
-        self._stages: dict[int, Stage] = {}
+        self._stages: dict[int, LoadedStage] = {}
         self._ids: list[int] = []
         self._outcomes: list[int] = []
         self._payloads: list[bytes] = []
@@ -166,11 +166,11 @@ class Runner:
             return int(outcome), described
         return 0, result
 
-    def _load(self, stage_key: int) -> Stage:
+    def _load(self, stage_key: int) -> LoadedStage:
         binary = self._binaries.get(stage_key)
         if binary is None:
             raise MinimesosError(f"stage {stage_key} was not sent to this executor")
-        stage: Stage = load_stage(binary)
+        stage: LoadedStage = load_stage(binary)
         self._stages[stage_key] = stage
         del self._binaries[stage_key]
         return stage

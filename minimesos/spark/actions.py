@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from minimesos.spark.taskcontext import TaskContext
 
 T = TypeVar("T")
-SortKey = Callable[[Any], Any] | None
 U = TypeVar("U")
 K = TypeVar("K")
 V = TypeVar("V")
+
+SortKey = Callable[[Any], Any] | None
 
 _TAKE_GROWTH = 4
 """How many times more partitions `take` looks at when it has found nothing yet; also its cap."""

@@ -1,10 +1,11 @@
-"""What an application starts from: its own configuration, and its scratch directory.
+"""What an application starts from: its own configuration, its user and its scratch directory.
 
 Called by SparkContext when it starts, before anything else of the application exists.
 """
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -53,6 +54,11 @@ def application_settings(
         )
     check(settings)
     return settings
+
+
+def spark_user() -> str:
+    """Return the user to report: SPARK_USER, or who runs the driver."""
+    return os.environ.get("SPARK_USER") or getpass.getuser()
 
 
 def make_local_dir(conf: SparkConf) -> str:

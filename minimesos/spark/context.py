@@ -1,4 +1,4 @@
-"""The driver's entry: configuration, sources of RDDs, shared variables, and jobs.
+"""The driver's entry: configuration, shared variables, and jobs; RDDs begin in its base, `Sources`.
 
 One context per process is alive at a time. It runs on the user's threads; executors, stages and
 tasks live on the loop thread behind the job runner, which is made when the context starts.
@@ -26,12 +26,13 @@ from minimesos import log
 from minimesos.log import ROOT
 from minimesos.spark import callsite, settings
 from minimesos.spark.accumulators import Accumulator, AccumulatorParam, default_param
-from minimesos.spark.application import application_settings, make_local_dir
+from minimesos.spark.application import application_settings, make_local_dir, spark_user
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
 from minimesos.spark.files import ROOT_SETTING, SparkFiles
 from minimesos.spark.rdd import RDD
+from minimesos.spark.sources import Sources
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 U = TypeVar("U")
 
-_BATCH_ITEMS_MAX = 1024
 _LOG_LEVELS = {
     "ALL": logging.DEBUG,
     "DEBUG": logging.DEBUG,
@@ -53,7 +53,7 @@ _LOG_LEVELS = {
 }
 
 
-class SparkContext:
+class SparkContext(Sources):
     """An application: makes RDDs and runs jobs on them.
 
     Arguments win over `conf`. A master and an application name must come from either.
@@ -132,90 +132,6 @@ class SparkContext:
             self.addPyFile(path)
         for path in settings.FILES.read(conf):
             self.addFile(path)
-
-    # Sources.
-
-    def parallelize(self, c: Iterable[T], numSlices: int | None = None) -> RDD[T]:
-        """Cut a collection of the driver into `numSlices` partitions (defaultParallelism)."""
-        from minimesos.spark.sources import ParallelCollectionRDD, RangeRDD, slice_bounds
-
-        slices = self.defaultParallelism if numSlices is None else int(numSlices)
-        if slices < 1:
-            raise IllegalArgumentException("Positive number of partitions required")
-        if isinstance(c, range):
-            return RangeRDD(self, c, slices)  # type: ignore[return-value]
-        items = list(c)
-        batch = max(1, min(len(items) // slices, self._batch_size or _BATCH_ITEMS_MAX))
-        batches = -(-len(items) // batch)
-        bounds = (slice_bounds(batches, slices, index) for index in range(slices))
-        return ParallelCollectionRDD(
-            self, [items[start * batch : end * batch] for start, end in bounds]
-        )
-
-    def range(
-        self, start: int, end: int | None = None, step: int = 1, numSlices: int | None = None
-    ) -> RDD[int]:
-        """Integers from start (0 if only one is given) up to end, which is left out."""
-        if end is None:
-            start, end = 0, start
-        return self.parallelize(range(start, end, step), numSlices)
-
-    def emptyRDD(self) -> RDD[Any]:
-        """Return an RDD without partitions."""
-        from minimesos.spark.sources import EmptyRDD
-
-        return EmptyRDD(self)
-
-    def textFile(
-        self, name: str, minPartitions: int | None = None, use_unicode: bool = True
-    ) -> RDD[str]:
-        """Lines of text files: a path, directory or pattern, several of them with commas.
-
-        Files are read where tasks run. Without `use_unicode` lines are bytes.
-        """
-        from minimesos.spark.io.text import read_lines, read_raw_lines, text_splits
-        from minimesos.spark.sources import FilesRDD
-
-        wanted = minPartitions or self.defaultMinPartitions
-        read: Any = read_lines if use_unicode else read_raw_lines
-        return FilesRDD(self, partial(text_splits, name, wanted), read, name)
-
-    def wholeTextFiles(
-        self, path: str, minPartitions: int | None = None, use_unicode: bool = True
-    ) -> RDD[tuple[str, str]]:
-        """(URI, content) of each file, several files to a partition."""
-        from minimesos.spark.io.text import read_whole_files, read_whole_texts, whole_file_splits
-        from minimesos.spark.sources import FilesRDD
-
-        wanted = minPartitions or self.defaultMinPartitions
-        read: Any = read_whole_texts if use_unicode else read_whole_files
-        return FilesRDD(self, partial(whole_file_splits, path, wanted), read, path)
-
-    def binaryFiles(self, path: str, minPartitions: int | None = None) -> RDD[tuple[str, bytes]]:
-        """(URI, content as bytes) of each file."""
-        from minimesos.spark.io.text import read_whole_files, whole_file_splits
-        from minimesos.spark.sources import FilesRDD
-
-        wanted = minPartitions or self.defaultMinPartitions
-        return FilesRDD(self, partial(whole_file_splits, path, wanted), read_whole_files, path)
-
-    def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD[Any]:
-        """Items that `saveAsPickleFile` wrote; unpickling runs code, so trust the files."""
-        from minimesos.spark.io.text import pickle_splits, read_pickled
-        from minimesos.spark.sources import FilesRDD
-
-        return FilesRDD(self, partial(pickle_splits, name), read_pickled, name)
-
-    def union(self, rdds: list[RDD[T]]) -> RDD[T]:
-        """All items of several RDDs; partitions are put side by side if partitioners are equal."""
-        from minimesos.spark.narrow import AlignedUnionRDD, UnionRDD
-
-        if len(rdds) == 1:
-            return rdds[0]
-        partitioners = {rdd.partitioner for rdd in rdds}
-        if len(partitioners) == 1 and None not in partitioners:
-            return AlignedUnionRDD(self, rdds)
-        return UnionRDD(self, rdds)
 
     # Shared variables and files.
 
@@ -359,9 +275,7 @@ class SparkContext:
 
     def sparkUser(self) -> str:
         """Return the user that runs the application."""
-        import getpass
-
-        return os.environ.get("SPARK_USER") or getpass.getuser()
+        return spark_user()
 
     def setLogLevel(self, logLevel: str) -> None:
         """Choose what is logged: ALL, DEBUG, ERROR, FATAL, INFO, OFF, TRACE or WARN."""

@@ -77,7 +77,7 @@ class RangeDependency(NarrowDependency):
 
 
 class ManyToOneDependency(NarrowDependency):
-    """Partition i needs the partitions `groups[i]` (coalesce, cartesian)."""
+    """Partition i needs the partitions `groups[i]` (coalesce)."""
 
     __slots__ = ("groups",)
 

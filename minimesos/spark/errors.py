@@ -32,14 +32,6 @@ class PySparkTypeError(PySparkException, TypeError):
     """An argument has the wrong type."""
 
 
-class PySparkValueError(PySparkException, ValueError):
-    """An argument has the wrong value."""
-
-
-class PySparkNotImplementedError(PySparkException, NotImplementedError):
-    """A member of PySpark that needs a JVM, or has not been built."""
-
-
 class SparkException(MinimesosError):
     """A job failed, was cancelled, or the engine could not run it; says which task and why.
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from minimesos.spark.actions import _to_list
+
 if TYPE_CHECKING:
     from minimesos.spark.rdd import RDD
-    from minimesos.spark.taskcontext import TaskContext
 
 T = TypeVar("T")
 
@@ -33,7 +34,3 @@ def local_iterator(rdd: RDD[T], prefetch: bool) -> Iterator[T]:
 def _partition(rdd: RDD[T], index: int) -> list[T]:
     (items,) = rdd.context.run_job(rdd, _to_list, [index])
     return items
-
-
-def _to_list(task: TaskContext, items: Iterator[T]) -> list[T]:
-    return list(items)

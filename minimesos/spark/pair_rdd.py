@@ -13,6 +13,7 @@ from functools import partial
 from itertools import product, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from minimesos.spark.actions import _to_list
 from minimesos.spark.dependency import Aggregator, identity
 from minimesos.spark.partitioner import Partitioner, portable_hash
 from minimesos.spark.resultiterable import ResultIterable
@@ -262,10 +263,6 @@ def _first_of_two(first: T, second: T) -> T:
 
 def _has_key(key: Any, pair: tuple[Any, Any]) -> bool:
     return bool(pair[0] == key)
-
-
-def _to_list(task: TaskContext, items: Iterator[T]) -> list[T]:
-    return list(items)
 
 
 def _as_results(groups: tuple[list[Any], ...]) -> Any:

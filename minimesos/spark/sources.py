@@ -1,14 +1,19 @@
-"""RDDs without parents: collections of the driver, ranges, and files.
+"""Where RDDs begin: collections of the driver, ranges and files; and what a context offers of them.
 
-Made by `SparkContext`. How files are cut and read is in `io.text`.
+`Sources` is the part of `SparkContext` that makes the RDDs of this file. How files are cut and read
+is in `io.text`. Nothing is read before a job needs it, but for the list of files.
+
+Source: PySpark 3.5's SparkContext.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from minimesos.spark.errors import IllegalArgumentException
 from minimesos.spark.rdd import RDD
 
 if TYPE_CHECKING:
@@ -16,6 +21,95 @@ if TYPE_CHECKING:
     from minimesos.spark.taskcontext import TaskContext
 
 T = TypeVar("T")
+
+_BATCH_ITEMS_MAX = 1024
+
+
+class Sources:
+    """What a context makes RDDs from. Base of `SparkContext`."""
+
+    _batch_size: int = 0
+    """Items of a collection that stay together; 0: as many as fit, up to a limit."""
+
+    @property
+    def _context(self) -> SparkContext:
+        return cast("SparkContext", self)
+
+    def parallelize(self, c: Iterable[T], numSlices: int | None = None) -> RDD[T]:
+        """Cut a collection of the driver into `numSlices` partitions (defaultParallelism)."""
+        slices = self._context.defaultParallelism if numSlices is None else int(numSlices)
+        if slices < 1:
+            raise IllegalArgumentException("Positive number of partitions required")
+        if isinstance(c, range):
+            return RangeRDD(self._context, c, slices)  # type: ignore[return-value]
+        items = list(c)
+        batch = max(1, min(len(items) // slices, self._batch_size or _BATCH_ITEMS_MAX))
+        batches = -(-len(items) // batch)
+        bounds = (slice_bounds(batches, slices, index) for index in range(slices))
+        return ParallelCollectionRDD(
+            self._context, [items[start * batch : end * batch] for start, end in bounds]
+        )
+
+    def range(
+        self, start: int, end: int | None = None, step: int = 1, numSlices: int | None = None
+    ) -> RDD[int]:
+        """Integers from start (0 if only one is given) up to end, which is left out."""
+        if end is None:
+            start, end = 0, start
+        return self.parallelize(range(start, end, step), numSlices)
+
+    def emptyRDD(self) -> RDD[Any]:
+        """Return an RDD without partitions."""
+        return EmptyRDD(self._context)
+
+    def textFile(
+        self, name: str, minPartitions: int | None = None, use_unicode: bool = True
+    ) -> RDD[str]:
+        """Lines of text files: a path, directory or pattern, several of them with commas.
+
+        Files are read where tasks run. Without `use_unicode` lines are bytes.
+        """
+        from minimesos.spark.io.text import read_lines, read_raw_lines, text_splits
+
+        wanted = minPartitions or self._context.defaultMinPartitions
+        read: Any = read_lines if use_unicode else read_raw_lines
+        return FilesRDD(self._context, partial(text_splits, name, wanted), read, name)
+
+    def wholeTextFiles(
+        self, path: str, minPartitions: int | None = None, use_unicode: bool = True
+    ) -> RDD[tuple[str, str]]:
+        """(URI, content) of each file, several files to a partition."""
+        from minimesos.spark.io.text import read_whole_files, read_whole_texts, whole_file_splits
+
+        wanted = minPartitions or self._context.defaultMinPartitions
+        read: Any = read_whole_texts if use_unicode else read_whole_files
+        return FilesRDD(self._context, partial(whole_file_splits, path, wanted), read, path)
+
+    def binaryFiles(self, path: str, minPartitions: int | None = None) -> RDD[tuple[str, bytes]]:
+        """(URI, content as bytes) of each file."""
+        from minimesos.spark.io.text import read_whole_files, whole_file_splits
+
+        wanted = minPartitions or self._context.defaultMinPartitions
+        return FilesRDD(
+            self._context, partial(whole_file_splits, path, wanted), read_whole_files, path
+        )
+
+    def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD[Any]:
+        """Items that `saveAsPickleFile` wrote; unpickling runs code, so trust the files."""
+        from minimesos.spark.io.text import pickle_splits, read_pickled
+
+        return FilesRDD(self._context, partial(pickle_splits, name), read_pickled, name)
+
+    def union(self, rdds: list[RDD[T]]) -> RDD[T]:
+        """All items of several RDDs; partitions are put side by side if partitioners are equal."""
+        from minimesos.spark.narrow import AlignedUnionRDD, UnionRDD
+
+        if len(rdds) == 1:
+            return rdds[0]
+        partitioners = {rdd.partitioner for rdd in rdds}
+        if len(partitioners) == 1 and None not in partitioners:
+            return AlignedUnionRDD(self._context, rdds)
+        return UnionRDD(self._context, rdds)
 
 
 def slice_bounds(length: int, num_slices: int, index: int) -> tuple[int, int]:

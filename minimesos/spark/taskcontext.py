@@ -34,9 +34,9 @@ class TaskContext:
     """One attempt at one task.
 
     Public methods are PySpark's. The attributes are for the engine: `env`, the worker's
-    surroundings; `payload`, what only this task was sent, by RDD id and
-    partition; `accumulators`, those that the
-    task has added to; `stored_blocks`, the (rdd id, partition) pairs that it has cached.
+    surroundings; `payload`, what only this task was sent, by RDD id and partition;
+    `accumulators`, those that the task has added to; `stored_blocks`, the (rdd id, partition)
+    pairs that it has cached.
     """
 
     __slots__ = (

@@ -55,10 +55,6 @@ class Backend(Protocol):
         """
         ...
 
-    def is_ready(self) -> bool:
-        """True once enough executors are there for the first task to start."""
-        ...
-
     def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
         """Send a frame; dropped if the executor is gone (`executor_lost` has said so)."""
         ...

@@ -38,12 +38,13 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
         if cores > 0:
             return LocalBackend(cores, conf.as_mapping(), local_dir)
     elif match := _LOCAL_CLUSTER.fullmatch(master):
-        from minimesos.spark.backends.local_cluster import LocalCluster
+        from minimesos.spark.backends.local_cluster import PrivateCluster
         from minimesos.spark.backends.mesos_coarse import CoarseMesosBackend
 
         agents, cores, memory_mb = map(int, match.groups())
         if agents and cores and memory_mb:
-            return CoarseMesosBackend(conf, LocalCluster(agents, cores, memory_mb, conf), local_dir)
+            cluster = PrivateCluster(agents, cores, memory_mb, conf)
+            return CoarseMesosBackend(conf, cluster, local_dir)
     elif match := _MESOS.fullmatch(master):
         from minimesos.spark.backends.local_cluster import RunningCluster
         from minimesos.spark.backends.mesos_coarse import CoarseMesosBackend

@@ -25,6 +25,11 @@ from minimesos.spark.backends.proofs import (
     prove,
 )
 
+ATTACH = "/minimesos.spark.Driver/Attach"
+"""The stream by which an executor joins its driver."""
+ROOT_KEY = "minimesos-root-bin"
+"""Metadata of Attach: the executor's block directory."""
+
 MESSAGE_BYTES_UNLIMITED = -1  # between peers that have proven themselves
 
 # Generous, because isolation may suspend an executor for a while.

@@ -59,9 +59,6 @@ class LocalBackend:
         self._listener = listener
         self._start_executor()
 
-    def is_ready(self) -> bool:
-        return self._executor is not None and self._executor.registered
-
     def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
         if self._executor is not None and self._executor.executor_id == executor_id:
             self._executor.send(frame)

@@ -46,7 +46,7 @@ class RunningCluster:
         return None
 
 
-class LocalCluster:
+class PrivateCluster:
     """A cluster of our own, with agents of just the size of one executor each."""
 
     def __init__(self, agents: int, cores: int, memory_mb: int, conf: SparkConf) -> None:

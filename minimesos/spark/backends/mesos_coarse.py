@@ -10,7 +10,6 @@ Source: Spark's documentation "Running Spark on Mesos", coarse-grained mode.
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import random
 import secrets
@@ -30,6 +29,7 @@ from minimesos.runtime.loop import ActorLoop
 from minimesos.runtime.rpc import RpcClient
 from minimesos.runtime.streams import Peers
 from minimesos.spark import settings
+from minimesos.spark.application import spark_user
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.backends.local_cluster import Cluster
 from minimesos.spark.backends.offers import (
@@ -124,9 +124,6 @@ class CoarseMesosBackend:
         self._held.push_async_callback(self._leave)
         await self._registered
 
-    def is_ready(self) -> bool:
-        return bool(self._framework_id)
-
     def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
         self._server.send(executor_id, frame)
 
@@ -139,7 +136,7 @@ class CoarseMesosBackend:
         if self._stopping:
             return
         self._stopping = True
-        if self.is_ready():
+        if self._framework_id:
             await self._end_executors()
         await self._held.aclose()
 
@@ -307,11 +304,6 @@ def framework_info(conf: SparkConf) -> mesos_pb2.FrameworkInfo:
     if principal is not None:
         info.principal = principal
     return info
-
-
-def spark_user() -> str:
-    """Return the user to report: SPARK_USER, or who runs the driver."""
-    return os.environ.get("SPARK_USER") or getpass.getuser()
 
 
 def executor_python(conf: SparkConf) -> str:

@@ -24,7 +24,7 @@ from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.backends.blocks import BlockService
-from minimesos.spark.backends.doorkeeper import OPTIONS, Doorkeeper, answer
+from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, ROOT_KEY, Doorkeeper, answer
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
@@ -36,9 +36,6 @@ from minimesos.spark.settings import (
     PORT_MAX_RETRIES,
 )
 
-ATTACH = "/minimesos.spark.Driver/Attach"
-ROOT_KEY = "minimesos-root-bin"  # metadata of Attach: the executor's block directory
-LOOPBACK = "127.0.0.1"
 HANDSHAKE_TIMEOUT_S = 10.0
 REASON_TIMEOUT_S = 0.5  # how long a lost connection waits for somebody who knows why
 STOP_GRACE_S = 0.5

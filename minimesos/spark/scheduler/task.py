@@ -1,6 +1,6 @@
 """One task: what the driver sends, how a worker runs it, and what comes back.
 
-`dump_stage`, `encode_*` and `decode_*` run on the driver; `load_stage`, `Stage.run` and
+`dump_stage`, `encode_*` and `decode_*` run on the driver; `load_stage`, `LoadedStage.run` and
 `describe_failure` run in a worker, so this module imports neither grpc nor protobuf. It does not
 know how bytes travel, how workers are made or what is done about a failure.
 
@@ -152,7 +152,7 @@ def decode_fetch_failure(payload: bytes) -> FetchFailure:
 # ------------------------------------------------------------------------------- in a worker
 
 
-class Stage:
+class LoadedStage:
     """A stage's closure in a worker, ready to run its tasks."""
 
     __slots__ = ("_act", "_properties", "_rdd", "attempt", "stage_id")
@@ -204,13 +204,13 @@ class Stage:
         return _EXTRAS_HEADER.pack(_EXTRAS_TAG, len(extras)) + extras + result
 
 
-def load_stage(binary: bytes) -> Stage:
+def load_stage(binary: bytes) -> LoadedStage:
     """Unpickle a stage's closure. Raises what the user's modules raise when they are imported."""
     stage_id, attempt, length = _STAGE_HEADER.unpack_from(binary)
     start = _STAGE_HEADER.size
     properties = pickle.loads(binary[start : start + length]) if length else None
     rdd, act = pickle.loads(memoryview(binary)[start + length :])
-    return Stage(stage_id, attempt, rdd, act, properties)
+    return LoadedStage(stage_id, attempt, rdd, act, properties)
 
 
 def describe_failure(exception: BaseException) -> tuple[Outcome, bytes]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 PENDING, RUNNING, DONE = range(3)
@@ -272,15 +272,6 @@ class TaskSet:
     def is_over(self) -> bool:
         """Nothing is running and nothing will be launched."""
         return self.running == 0 and (self.is_zombie or self.done == len(self.partitions))
-
-    def describe(self) -> Mapping[str, int]:
-        """Counts, for logs."""
-        return {
-            "tasks": len(self),
-            "pending": self.pending,
-            "running": self.running,
-            "done": self.done,
-        }
 
 
 _RUNNING = bytes((RUNNING,))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import marshal
 import pickle
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -31,6 +31,7 @@ _FIRST_BLOCK_RECORDS = 1024
 _BLOCK_RECORDS_MAX = 64 * 1024
 
 _HEADER = struct.Struct("<BQ")
+HEADER_BYTES = _HEADER.size
 _MARSHAL, _PICKLE = 0, 1
 _COMPRESSED = 0x10
 
@@ -54,25 +55,11 @@ def encode(columns: Columns, *, compressed: bool = True) -> bytes:
     return _HEADER.pack(codec, len(data)) + data
 
 
-def decode(data: bytes | memoryview) -> Iterator[Columns]:
-    """Yield the columns of each block of `data`, which holds whole blocks."""
-    view = memoryview(data)
-    at = 0
-    while at < len(view):
-        codec, length = read_header(view, at)
-        at += HEADER_BYTES
-        yield load(codec, view[at : at + length])
-        at += length
-
-
-HEADER_BYTES = _HEADER.size
-
-
-def read_header(data: bytes | memoryview, at: int = 0) -> tuple[int, int]:
-    """Return codec and length of the block that starts at `at`."""
-    if at + HEADER_BYTES > len(data):
+def read_header(data: bytes) -> tuple[int, int]:
+    """Return codec and length of the block whose header `data` begins with."""
+    if len(data) < HEADER_BYTES:
         raise MinimesosError("shuffle data ends inside the header of a block")
-    codec, length = _HEADER.unpack_from(data, at)
+    codec, length = _HEADER.unpack_from(data)
     return codec, length
 
 

@@ -38,12 +38,9 @@ def control_pid(i, _):
     return int(re.search(r"PPid:\t(\d+)", status)[1])
 
 
-async def test_it_is_ready_once_its_executor_has_registered(backend):
+def test_it_is_known_by_the_time_and_has_its_cores_before_it_is_started(backend):
     assert backend.application_id.startswith("local-")
     assert backend.default_parallelism == 2
-    assert not backend.is_ready()
-    await started(backend)
-    assert backend.is_ready()
 
 
 async def test_an_executor_that_dies_is_lost_and_replaced_under_a_new_id(backend):

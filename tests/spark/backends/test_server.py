@@ -11,9 +11,9 @@ import pytest
 import minimesos
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends import server as server_module
-from minimesos.spark.backends.doorkeeper import OPTIONS, has_answered, knock
+from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, ROOT_KEY, has_answered, knock
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
-from minimesos.spark.backends.server import ATTACH, ROOT_KEY, ExecutorServer
+from minimesos.spark.backends.server import ExecutorServer
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 from minimesos.testing.spark_executors import DEADLINE_S, RecordingListener

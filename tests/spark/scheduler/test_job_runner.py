@@ -61,9 +61,6 @@ class Backend:
         self.listener = listener
         listener.executor_added("0", "host", 2, Location("0", "host", "", ""))
 
-    def is_ready(self):
-        return True
-
     def revive(self):
         pass
 

@@ -8,7 +8,7 @@ import pytest
 
 from minimesos.errors import MinimesosError
 from minimesos.spark.io import compression
-from minimesos.spark.shuffle.blocks import BlockSize, decode, encode
+from minimesos.spark.shuffle.blocks import HEADER_BYTES, BlockSize, encode, load, read_header
 
 Point = collections.namedtuple("Point", "x y")
 
@@ -19,6 +19,14 @@ class Text(str):
 
 def codec_of(values):
     return encode((values,), compressed=False)[0]
+
+
+def decode(data):
+    while data:
+        codec, length = read_header(data)
+        end = HEADER_BYTES + length
+        yield load(codec, data[HEADER_BYTES:end])
+        data = data[end:]
 
 
 def round_trip(*columns):
