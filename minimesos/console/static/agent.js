@@ -1,6 +1,6 @@
 // An agent's console: its executors, their tasks and sandboxes. Reads /state, /containers, /files.
 
-import { card, facts, h, link, signOf } from "./dom.js";
+import { card, facts, h, link, setText, signOf } from "./dom.js";
 import { browse, pageOf } from "./files.js";
 import { Console, getJson } from "./refresh.js";
 import { add, resourceColumns, resourceTable } from "./resources.js";
@@ -10,7 +10,7 @@ import { bytes, number, time } from "./words.js";
 
 async function load() {
   const [agent, containers] = await Promise.all([getJson("/state"), getJson("/containers")]);
-  document.getElementById("cluster").textContent = `minimesos agent ${agent.hostname}`;
+  setText(document.getElementById("cluster"), `minimesos agent ${agent.hostname}`);
   const measured = new Map(containers.map((one) => [one.container_id, one.statistics]));
   const all = (key) => [...agent.frameworks, ...agent.completed_frameworks].flatMap(
     (framework) => (framework[key] ?? []).map((executor) =>

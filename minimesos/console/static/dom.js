@@ -16,7 +16,7 @@ export function h(tag, attributes = {}, ...children) {
 
 // A link to a page of this console or another host's; never to a javascript: address.
 export function link(text, href, attributes = {}) {
-  const safe = /^(https?:)?\/\/|^[#/]/i.test(href);
+  const safe = /^(https?:)?\/\/|^[#/]/i.test(href) && URL.canParse(href, location.href);
   return safe ? h("a", { href, ...attributes }, text) : h("span", {}, text);
 }
 
@@ -47,4 +47,9 @@ export function folded(text) {
 export function signOf(shown) {
   if (!(shown instanceof Element)) return shown;
   return shown.outerHTML.replace(/(<time[^>]*>)[^<]*/g, "$1");
+}
+
+// Text that is there already is left alone: it may be selected, or said aloud when it changes.
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }

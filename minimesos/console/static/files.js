@@ -8,9 +8,9 @@ import { bytes, time } from "./words.js";
 const SHOWN_BYTES = 50000; // of a file at first, and of one step after that
 const KEPT_CHARS = 1000000; // of a file that grows while it is shown
 
+// The address of a file; a directory's ends in a slash.
 export const pageOf = (path) =>
-  `#/browse/${path.split("/").filter(Boolean).map(encodeURIComponent).join("/")}`;
-const browseLink = (text, path) => link(text, pageOf(path));
+  `#/browse/${path.split("/").map(encodeURIComponent).join("/").replace(/^\//, "")}`;
 const fileUrl = (endpoint, path, query = {}) =>
   `/files/${endpoint}?${new URLSearchParams({ path, ...query })}`;
 const download = (path) => link("Download", fileUrl("download", path),
@@ -19,21 +19,22 @@ const nameOf = (path) => path.split("/").at(-1);
 const isDirectory = (entry) => entry.mode[0] === "d";
 
 export function browse(parts) {
-  const path = `/${parts.join("/")}`;
+  const path = `/${parts.filter(Boolean).join("/")}`;
   const body = h("div", {}, h("p", { class: "empty" }, "Loading …"));
   let view = null;
+  async function open() {
+    if (parts.at(-1) === "") return directory(path);
+    const asked = await fetch(fileUrl("read", path));
+    if (asked.status === 404) throw new Error("has no such file (any more)");
+    return asked.ok ? file(path) : directory(path);
+  }
   async function show() {
-    if (view === null) {
-      // A file has an end to ask for, a directory has not.
-      const asked = await fetch(fileUrl("read", path));
-      if (asked.status === 404) throw new Error("There is no such file (any more).");
-      view = asked.ok ? file(path) : directory(path);
-      await view.update();
-      body.replaceChildren(view.element);
-      view.shown?.();
-    } else {
-      await view.update();
-    }
+    if (view !== null) return view.update();
+    const opened = await open();
+    await opened.update();
+    view = opened;
+    body.replaceChildren(view.element);
+    return view.shown?.();
   }
   return {
     title: `Sandbox: ${nameOf(path)}`,
@@ -41,7 +42,7 @@ export function browse(parts) {
     update() {
       show().catch((error) => {
         view = null;
-        body.replaceChildren(h("p", { class: "empty" }, error.message));
+        body.replaceChildren(h("p", { class: "empty" }, `The agent ${error.message}.`));
       });
     },
   };
@@ -49,17 +50,20 @@ export function browse(parts) {
 
 // From the run directory down: what is above it cannot be looked into.
 function trail(path) {
-  const parts = path.split("/").filter(Boolean);
-  const runs = parts.lastIndexOf("runs");
-  return h("nav", { "aria-label": "Directories", class: "trail" },
-    parts.slice(runs + 1).map((part, index) => [
-      index > 0 ? " / " : "", browseLink(part, parts.slice(0, runs + 2 + index).join("/"))]).flat());
+  const parts = path.split("/");
+  const first = parts.lastIndexOf("runs") + 1;
+  const steps = parts.slice(first).map((part, index) => {
+    const end = first + index + 1;
+    const to = parts.slice(0, end).join("/") + (end < parts.length ? "/" : "");
+    return [index > 0 ? " / " : "", end < parts.length ? link(part, pageOf(to)) : part];
+  });
+  return h("nav", { "aria-label": "Directories", class: "trail" }, steps.flat());
 }
 
 function directory(path) {
   const table = new Table("Files", [
     { title: "Name", value: (entry) => nameOf(entry.path), show: (name, entry) =>
-      browseLink(isDirectory(entry) ? `${name}/` : name, entry.path) },
+      (isDirectory(entry) ? link(`${name}/`, pageOf(`${entry.path}/`)) : link(name, pageOf(entry.path))) },
     { title: "Mode", id: true, value: (entry) => entry.mode },
     { title: "Owner", value: (entry) => entry.uid },
     { title: "Size", number: true, value: (entry) => entry.size, show: bytes },

@@ -5,7 +5,7 @@ import {
   ACTIVE_FRAMEWORK, ACTIVE_TASK, AGENT, COMPLETED_FRAMEWORK, ENDED_TASK, EXECUTOR, FAILED_TASK,
   FRAMEWORK_USE, OFFER, ROLE_USE, addressOf, agentState, frameworkState, rolesOf,
 } from "./columns.js";
-import { card, facts, h, link, signOf } from "./dom.js";
+import { card, facts, h, link, setText, signOf } from "./dom.js";
 import { Console, getJson } from "./refresh.js";
 import { add, dominantShare, resourceTable } from "./resources.js";
 import { Table } from "./table.js";
@@ -14,7 +14,7 @@ import { isFailure, number, percent, state, time } from "./words.js";
 
 async function load() {
   const [cluster, { roles }] = await Promise.all([getJson("/state"), getJson("/roles")]);
-  document.getElementById("cluster").textContent = cluster.cluster || "minimesos";
+  setText(document.getElementById("cluster"), cluster.cluster || "minimesos");
   const agents = new Map(cluster.slaves.map((agent) => [agent.id, agent]));
   const sum = (key) => cluster.slaves.reduce((total, agent) => add(total, agent[key]), {});
   const total = sum("resources");

@@ -1,6 +1,6 @@
 // Reads JSON again and again, shows the page that the address names, and says how fresh it is.
 
-import { h } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { age, tick } from "./words.js";
 
 const INTERVAL_S = 2;
@@ -9,14 +9,21 @@ const TIMEOUT_S = 10;
 const RETRY_MAX_S = 10;
 const STALE_S = 5; // beyond two intervals
 
-class Refusal extends Error {}
+// There is no answer, or none that could be read. The message goes on after "The master".
+class NoAnswer extends Error {}
 
 export async function getJson(path) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(1000 * TIMEOUT_S) });
-  if (!response.ok) {
-    throw new Refusal(`answers ${response.status}: ${(await response.text()).slice(0, 300)}`);
+  let response;
+  try {
+    response = await fetch(path, { signal: AbortSignal.timeout(1000 * TIMEOUT_S) });
+    if (response.ok) return await response.json();
+  } catch (error) {
+    if (error.name === "TimeoutError") throw new NoAnswer(`has not answered within ${TIMEOUT_S} s`);
+    if (error instanceof SyntaxError) throw new NoAnswer("answers what is not JSON");
+    throw new NoAnswer("cannot be reached");
   }
-  return response.json();
+  const words = await response.text().catch(() => "");
+  throw new NoAnswer(`answers ${response.status}: ${words.slice(0, 300)}`);
 }
 
 // `pages` maps the first part of the address (#/part/...) to a function that, given the other
@@ -97,17 +104,14 @@ export class Console {
   async tryOnce() {
     try {
       this.data = await this.load();
-    } catch (error) {
-      return reason(error);
-    }
-    this.updatedAt = Date.now() / 1000;
-    try {
+      this.updatedAt = Date.now() / 1000;
       this.show();
+      return "";
     } catch (error) {
+      if (error instanceof NoAnswer) return error.message;
       console.error(error);
       return `says what this page does not understand (${error.message})`;
     }
-    return "";
   }
 
   complain(trouble) {
@@ -115,8 +119,7 @@ export class Console {
     if (trouble === "") return;
     const known = this.data === null ? "Nothing is known yet" : "Below is what was known before";
     const text = `${capital(this.who)} ${trouble}. ${known}; it is asked again.`;
-    const words = this.problem.querySelector("span");
-    if (words.textContent !== text) words.textContent = text; // said aloud once, not at each try
+    setText(this.problem.querySelector("span"), text); // said aloud once, not at each try
   }
 
   tick() {
@@ -139,13 +142,6 @@ function partsOf(hash) {
       return part; // typed by hand
     }
   });
-}
-
-function reason(error) {
-  if (error instanceof Refusal) return error.message;
-  if (error.name === "TimeoutError") return `has not answered within ${TIMEOUT_S} s`;
-  if (error instanceof SyntaxError) return "answers what is not JSON";
-  return "cannot be reached";
 }
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);

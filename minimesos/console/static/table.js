@@ -2,10 +2,10 @@
 // and focus stay, because a row and a cell that did not change is not touched.
 //
 // A column is {title, value(row)?, show(value, row)?, number?, id?, optional?}: `value` is what is
-// sorted and searched by, `show` what is displayed (text or an element); an optional column is
-// hidden while no row has a value. `key(row)` tells rows apart.
+// sorted by, and searched by if it is no number, `show` what is displayed (text or an element); an
+// optional column is hidden while no row has a value. `key(row)` tells rows apart.
 
-import { h, signOf } from "./dom.js";
+import { h, setText, signOf } from "./dom.js";
 
 const PAGE = 50; // rows shown at first
 const FILTER_FROM = 6; // rows from which on it is worth while to search
@@ -64,13 +64,13 @@ export class Table {
   draw() {
     const found = this.matching();
     const shown = found.slice(0, this.limit);
-    this.count.textContent = String(this.rows.length);
+    setText(this.count, String(this.rows.length));
     this.filter.hidden = this.rows.length < FILTER_FROM && this.filter.value === "";
     this.scroll.hidden = shown.length === 0;
     this.note.hidden = shown.length > 0;
-    this.note.textContent = this.rows.length === 0 ? this.empty : "Nothing matches.";
+    setText(this.note, this.rows.length === 0 ? this.empty : "Nothing matches.");
     this.more.hidden = found.length <= shown.length;
-    this.more.textContent = `Show more (${found.length - shown.length})`;
+    setText(this.more, `Show more (${found.length - shown.length})`);
     this.drawHeads();
     this.drawRows(shown);
   }
@@ -120,7 +120,8 @@ export class Table {
     const sign = this.order.down ? -1 : 1;
     return this.rows
       .filter((row) => wanted === "" || this.columns.some(
-        (column) => String(column.value?.(row) ?? "").toLowerCase().includes(wanted)))
+        (column) => !column.number
+          && String(column.value?.(row) ?? "").toLowerCase().includes(wanted)))
       .map((row) => [value(row), row])
       .sort(([left], [right]) => sign * compare(left, right))
       .map(([, row]) => row);
@@ -153,10 +154,6 @@ class Line {
       cell.classList.toggle("short", String(value ?? "").length <= SHORT);
     });
   }
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 function compare(left, right) {

@@ -25,8 +25,9 @@ export const TASK = {
   health: { title: "Health", optional: true, value: (task) => HEALTH[last(task)?.healthy] ?? "" },
   why: { title: "Reason and message", optional: true,
     value: (task) => `${reason(task)} ${message(task)}`.trim(), show: why },
+  // What has not started yet is the newest.
   started: { title: "Started", number: true, show: time,
-    value: (task) => statuses(task)[0]?.timestamp ?? 0 },
+    value: (task) => statuses(task)[0]?.timestamp ?? Infinity },
   stopped: { title: "Stopped", number: true, show: time,
     value: (task) => last(task)?.timestamp ?? 0 },
 };
@@ -35,5 +36,5 @@ export const TASK = {
 export function sandboxLinks(base, owner) {
   const to = (text, file) => link(text, base + file, { "aria-label": `${text} of ${owner}` });
   return h("span", { class: "links" },
-    to("stdout", "/stdout"), to("stderr", "/stderr"), to("sandbox", ""));
+    to("stdout", "/stdout"), to("stderr", "/stderr"), to("sandbox", "/"));
 }
