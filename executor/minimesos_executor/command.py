@@ -26,6 +26,7 @@ from minimesos.log import get_logger, setup
 from minimesos.runtime.frame_socket import Reactor, Timer
 from minimesos.units import NANOSECONDS, format_duration, parse_duration
 from minimesos_executor.agent_link import AgentLink, AgentLost
+from minimesos_executor.environment import at_exec
 from minimesos_executor.reactor import SelectorReactor
 
 KILL_GRACE_S = 3.0
@@ -369,13 +370,14 @@ def _on_signals(
 def main(arguments: Sequence[str]) -> int:
     """Run the executor that the environment describes; returns the exit code."""
     setup()
-    missing = [name for name in _NEEDED if not os.environ.get(name)]
+    given = at_exec()
+    missing = [name for name in _NEEDED if not given.get(name)]
     if missing or arguments:
         what = f"not in the environment: {', '.join(missing)}" if missing else "takes no arguments"
         print(f"an agent starts this; {what}", file=sys.stderr)
         return 2
     reactor = SelectorReactor()
-    executor = CommandExecutor(dict(os.environ), reactor, spawn)
+    executor = CommandExecutor(given, reactor, spawn)
     _on_signals(reactor, {signal.SIGCHLD: executor.child_ended, signal.SIGTERM: executor.shut_down})
     try:
         executor.start()

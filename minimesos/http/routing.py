@@ -10,11 +10,13 @@ Source: Mesos 1.11 endpoints documentation; libprocess's rules for routes.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from minimesos.log import get_logger
 
@@ -61,7 +63,9 @@ class Router:
         """Return a set-up aiohttp runner; its `server` makes the protocols of connections."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LINGER_S)
+        runner = web.AppRunner(
+            app, access_log=None, logger=_server_log(), shutdown_timeout=_LINGER_S
+        )
         await runner.setup()
         return runner
 
@@ -78,6 +82,18 @@ class Router:
             _log.exception("An endpoint failed", path=request.path)
             raise web.HTTPInternalServerError(text="500 Internal Server Error.") from error
         return answer if isinstance(answer, web.StreamResponse) else json_response(request, answer)
+
+
+def _server_log() -> logging.Logger:
+    """Return the logger for aiohttp's server: garbage is answered with 400 and not worth a line."""
+    log = logging.getLogger(f"{__name__}.server")
+    log.addFilter(_is_our_fault)
+    return log
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
 
 
 def json_response(request: web.Request, value: Json) -> web.Response:

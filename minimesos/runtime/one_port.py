@@ -1,8 +1,9 @@
 """One public TCP port for gRPC and HTTP, told apart by the first bytes of a connection.
 
 A connection that opens with the HTTP/2 preface is piped to the gRPC server's private unix socket.
-Anything else becomes aiohttp's, which answers garbage with 400. Used by the master's and the
-agent's server. It does not look at anything after the preface.
+Anything else becomes aiohttp's, which answers garbage with 400, once the first request's head has
+come, so that no connection is open for long that asks for nothing. Used by the master's and the
+agent's server. It does not look at anything after that.
 
 Source: RFC 9113, section 3.4 (connection preface).
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import shutil
 import socket
 import tempfile
@@ -20,9 +22,12 @@ from pathlib import Path
 from minimesos.errors import MinimesosError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-FIRST_BYTES_TIMEOUT_S = 10.0  # a client that says nothing for so long is disconnected
+FIRST_BYTES_TIMEOUT_S = 10.0  # a client whose first head takes longer is disconnected
+HEAD_BYTES_MAX = 16 * 1024  # a longer head is not waited for: aiohttp refuses it
 PIPE_HIGH_BYTES = 256 * 1024  # unsent bytes of a pipe at which its other end is no longer read
 _SOCKET_PATH_MAX = 100  # sun_path holds 107 bytes
+_METHOD = re.compile(rb"[A-Z]+( |$)")
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 HttpServer = Callable[[], Awaitable[ProtocolFactory]]
@@ -122,6 +127,12 @@ def _why_not(ip: str, port: int, error: OSError | OverflowError) -> str:
     return f"cannot listen on {ip}:{port}: {error}"
 
 
+def _is_unfinished_head(seen: bytes) -> bool:
+    if len(seen) > HEAD_BYTES_MAX or _METHOD.match(seen) is None:
+        return False
+    return _END_OF_HEAD.search(seen) is None
+
+
 class _FirstBytes(asyncio.Protocol):
     """Reads just enough of a new connection to know whose it is."""
 
@@ -151,7 +162,9 @@ class _FirstBytes(asyncio.Protocol):
                 self._timeout.cancel()
                 self._become(protocol())
                 return
-        if not any(known.startswith(self._seen) for known in (PREFACE, *self._port._routes)):
+        if any(known.startswith(self._seen) for known in (PREFACE, *self._port._routes)):
+            return
+        if not _is_unfinished_head(self._seen):
             self._hand_over(self._to_http())
 
     def _hand_over(self, how: Coroutine[None, None, None]) -> None:

@@ -205,14 +205,21 @@ async def test_an_ip_that_is_not_this_hosts_is_one_clear_line() -> None:
 
 
 async def test_garbage_does_not_hurt_a_master() -> None:
-    async with master() as (_, address):
+    async with master() as (program, address):
         host, _, port = address.partition(":")
-        for garbage in (b"\x00" * 1000, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 1000):
+        for garbage in (
+            b"\x00" * 1000,
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 1000,
+        ):
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(garbage)
             await asyncio.wait_for(reader.read(), PATIENCE_S)
             writer.close()
         assert (await get(address, "/state"))["slaves"] == []
+        program.process.terminate()
+        assert await program.ended() == 0
+        assert "Traceback" not in "\n".join(program.lines)
 
 
 async def test_a_local_cluster_says_where_it_is_and_ends_with_its_stdin(tmp_path: Path) -> None:

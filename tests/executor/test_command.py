@@ -142,6 +142,16 @@ async def test_a_task_sees_the_executors_environment_its_role_and_its_own(start,
     assert (tmp_path / "stdout").read_text() == "e1 eng/dev own both hush\n"
 
 
+async def test_a_task_sees_no_variable_that_nobody_gave_it(start, tmp_path):
+    task = command_task("env")
+    task.command.shell = False  # a shell sets variables of its own
+    async with FakeAgent() as agent:
+        given = {"PATH": os.environ["PATH"], **agent.environment()}
+    await run(start, task)
+    seen = dict(line.split("=", 1) for line in (tmp_path / "stdout").read_text().splitlines())
+    assert seen.keys() == given.keys()
+
+
 async def test_a_status_is_complete(start):
     async with FakeAgent() as agent:
         await start(agent)

@@ -139,6 +139,21 @@ async def test_a_client_that_never_says_anything_is_dropped(
         writer.close()
 
 
+async def test_a_client_that_never_ends_its_head_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(one_port, "FIRST_BYTES_TIMEOUT_S", 0.05)
+    async with served() as here:
+        assert await say(here, b"GET / HTTP/1.1\r\n", b"Host: slow\r\n") == b""
+        assert await locate(here.address)
+
+
+async def test_a_head_that_is_too_long_is_refused_without_waiting_for_its_end() -> None:
+    async with served() as here:
+        answer = await say(here, b"GET /" + b"x" * one_port.HEAD_BYTES_MAX)
+        assert b" 400 " in answer[:20]
+
+
 async def test_a_port_in_use_is_named_together_with_what_to_do() -> None:
     async with served() as here:
         second = OnePort(no_http)
