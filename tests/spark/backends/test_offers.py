@@ -135,8 +135,11 @@ def test_an_explicit_overhead_replaces_the_default() -> None:
 
 def test_resources_are_taken_in_offer_order_and_keep_their_roles() -> None:
     remaining = [
-        scalar("cpus", 1), scalar("mem", 1000), scalar("cpus", 1, "role2"), scalar("mem", 500, "role2"),
-    ]  # fmt: skip
+        scalar("cpus", 1),
+        scalar("mem", 1000),
+        scalar("cpus", 1, "role2"),
+        scalar("mem", 500, "role2"),
+    ]
     taken = take(remaining, "cpus", 1500) + take(remaining, "mem", 1_200_000)
     assert [(each.name, each.role, each.scalar.value) for each in taken] == [
         ("cpus", "*", 1.0),
