@@ -118,7 +118,7 @@ class Agents:
     def reregister(self, peer: str, message: cluster_pb2.ReregisterAgent) -> None:
         """Take an agent back that has an id, with what it brings."""
         info = message.agent_info
-        problem = registration_problem(info, message.tasks, message.executors)
+        problem = registration_problem(info, message.tasks, message.executors, message.frameworks)
         if problem is None and not info.id.value:
             problem = "An agent that re-registers has an id"
         if problem is not None:

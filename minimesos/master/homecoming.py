@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from minimesos.errors import InvalidResources
+from minimesos.ids import id_problem
 from minimesos.log import get_logger
 from minimesos.master.context import Context
 from minimesos.master.frameworks import Frameworks
@@ -30,15 +31,22 @@ def registration_problem(
     info: mesos_pb2.AgentInfo,
     tasks: Iterable[mesos_pb2.Task] = (),
     executors: Iterable[mesos_pb2.ExecutorInfo] = (),
+    frameworks: Iterable[mesos_pb2.FrameworkInfo] = (),
 ) -> str | None:
     """Say why an agent cannot be what it says it is."""
     if not info.hostname:
         return "An agent must have a hostname"
+    for framework in frameworks:
+        problem = id_problem(framework.id.value)
+        if problem is not None:
+            return f"Invalid framework: {problem}"
     try:
         offered = Resources.from_proto(info.resources)
         used = total(_used_resources(tasks, executors))
     except InvalidResources as error:
         return f"Invalid resources: {error}"
+    if offered != offered.unallocated():
+        return f"An agent's resources are not allocated yet, but it has {offered}"
     if not offered.contains(used.unallocated()):
         return f"What runs on the agent uses {used.unallocated()}, but it has {offered}"
     return None

@@ -44,7 +44,7 @@ from minimesos.master.operations import Operations
 from minimesos.master.reconciliation import Reconciliation
 from minimesos.master.state import Agent, Cluster, Framework
 from minimesos.master.tasks import Tasks
-from minimesos.master.validation import call_problem
+from minimesos.master.validation import call_problem, message_problem
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import cluster_pb2
 from minimesos.resources import Resources
@@ -192,6 +192,11 @@ class Master:
         peer, message = stimulus.peer, stimulus.message
         if isinstance(message, Call):
             self._received_call(peer, message)
+            return
+        problem = message_problem(message)
+        if problem is not None:
+            what = message.DESCRIPTOR.name
+            _log.warning("Malformed message dropped", peer=peer, message=what, problem=problem)
             return
         register = self._registrations.get(type(message))
         if register is not None:

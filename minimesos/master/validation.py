@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from google.protobuf.message import Message
+
 from minimesos.allocator.allocator import Alternatives
 from minimesos.errors import InvalidValue
 from minimesos.ids import id_problem, role_problem
@@ -49,6 +51,14 @@ def call_problem(call: Call) -> str | None:
     if call.type == Call.ACKNOWLEDGE and len(call.acknowledge.uuid) != UUID_BYTES:
         return f"Not a valid UUID: {len(call.acknowledge.uuid)} bytes, {UUID_BYTES} expected"
     return None
+
+
+def message_problem(message: Message) -> str | None:
+    """Say why a message of an agent is malformed: each message in it must be there, and whole."""
+    for field in message.DESCRIPTOR.fields:
+        if field.message_type and not field.is_repeated and not message.HasField(field.name):
+            return f"Expecting '{field.name}' to be present"
+    return None if message.IsInitialized() else "Not initialized: a required field is missing"
 
 
 def framework_problem(

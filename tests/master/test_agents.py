@@ -58,6 +58,20 @@ def test_an_agent_that_lost_its_memory_replaces_itself(world):
             ),
             "Invalid resources: resource 'cpus' is TEXT",
         ),
+        (
+            mesos_pb2.AgentInfo(
+                hostname="h",
+                resources=[
+                    mesos_pb2.Resource(
+                        name="cpus",
+                        type=mesos_pb2.Value.SCALAR,
+                        scalar={"value": 1},
+                        allocation_info={"role": "dev"},
+                    )
+                ],
+            ),
+            "An agent's resources are not allocated yet, but it has cpus(allocated: dev):1",
+        ),
     ],
 )
 def test_an_invalid_agent_is_refused_and_told_why(world, info, message):
@@ -66,6 +80,19 @@ def test_an_invalid_agent_is_refused_and_told_why(world, info, message):
     assert isinstance(refused, cluster_pb2.RegistrationRefused)
     assert refused.message.startswith(message)
     assert world.closed == ["agent/1"]
+
+
+def test_an_agent_that_returns_with_a_framework_without_an_id_is_refused(world):
+    agent = world.agent()
+    info = builders.agent_info("a1")
+    info.id.value = agent
+    nameless = builders.framework_info("f1", "*")
+    back = cluster_pb2.ReregisterAgent(agent_info=info, frameworks=[nameless])
+    world.give(Received("agent/again", back))
+    (refused,) = world.take("agent/again")
+    assert refused == cluster_pb2.RegistrationRefused(
+        message="Invalid framework: ID must not be empty"
+    )
 
 
 def test_an_agent_that_answers_pings_stays(world):

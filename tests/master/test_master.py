@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from minimesos.actor import Connected, EffectFailed, Persist, Received, Stop, TimerFired
 from minimesos.master import context
 from minimesos.proto.mesos.v1 import mesos_pb2
@@ -35,6 +37,23 @@ def test_every_operation_has_a_handler(world):
 def test_messages_that_are_not_for_a_master_are_dropped(world):
     assert not world.give(Connected("agent/1"))
     assert not world.give(Received("agent/1", cluster_pb2.Ping()))
+
+
+AGENT_MESSAGES = [
+    getattr(cluster_pb2, field.message_type.name)
+    for field in cluster_pb2.AgentMessage.DESCRIPTOR.fields
+]
+
+
+@pytest.mark.parametrize("kind", AGENT_MESSAGES, ids=lambda kind: kind.__name__)
+def test_an_agent_cannot_hurt_the_master_with_what_its_messages_lack(world, kind):
+    agent = world.agent()
+    framework = world.framework()
+    about = [field.name for field in kind.DESCRIPTOR.fields if field.name == "framework_id"]
+
+    for part in ({}, {name: {"value": framework.id} for name in about}):
+        world.give(Received(f"agent/{agent}", kind(**part)))
+    assert framework.id in world.master.cluster.frameworks
 
 
 def test_a_record_that_cannot_be_kept_ends_the_master(world):
