@@ -320,11 +320,12 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     use_everything()  # what the first one starts for the process, like its loop, may stay
     gc.collect()
     threads_before, files_before = set(threading.enumerate()), open_files()
+    children_before = set(psutil.Process().children())  # such as the console tests' browser
     use_everything()
     gc.collect()
     assert set(threading.enumerate()) == threads_before
     assert open_files() == files_before
-    assert psutil.Process().children(recursive=True) == []
+    assert set(psutil.Process().children()) <= children_before
     assert list(tmp_path.iterdir()) == []
 
 
