@@ -9,7 +9,7 @@ Called by `agents`. Source: Mesos 1.11 `Master::reregisterSlave`, `reconcileKnow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from minimesos.errors import InvalidResources
 from minimesos.ids import id_problem
@@ -29,7 +29,7 @@ _log = get_logger(__name__)
 
 def registration_problem(
     info: mesos_pb2.AgentInfo,
-    tasks: Iterable[mesos_pb2.Task] = (),
+    tasks: Sequence[mesos_pb2.Task] = (),
     executors: Iterable[mesos_pb2.ExecutorInfo] = (),
     frameworks: Iterable[mesos_pb2.FrameworkInfo] = (),
 ) -> str | None:
@@ -40,6 +40,9 @@ def registration_problem(
         problem = id_problem(framework.id.value)
         if problem is not None:
             return f"Invalid framework: {problem}"
+    for task in tasks:
+        if task.agent_id.value != info.id.value:
+            return f"Task {task.task_id.value} is on agent {task.agent_id.value}"
     try:
         offered = Resources.from_proto(info.resources)
         used = total(_used_resources(tasks, executors))

@@ -82,17 +82,35 @@ def test_an_invalid_agent_is_refused_and_told_why(world, info, message):
     assert world.closed == ["agent/1"]
 
 
-def test_an_agent_that_returns_with_a_framework_without_an_id_is_refused(world):
-    agent = world.agent()
+@pytest.mark.parametrize(
+    ("brought", "message"),
+    [
+        (
+            {"frameworks": [builders.framework_info("f1", "*")]},
+            "Invalid framework: ID must not be empty",
+        ),
+        (
+            {
+                "tasks": [
+                    mesos_pb2.Task(
+                        name="t",
+                        task_id={"value": "t1"},
+                        framework_id={"value": "f1"},
+                        agent_id={"value": "another"},
+                        state=mesos_pb2.TASK_RUNNING,
+                    )
+                ]
+            },
+            "Task t1 is on agent another",
+        ),
+    ],
+)
+def test_an_agent_that_returns_with_what_cannot_be_its_own_is_refused(world, brought, message):
     info = builders.agent_info("a1")
-    info.id.value = agent
-    nameless = builders.framework_info("f1", "*")
-    back = cluster_pb2.ReregisterAgent(agent_info=info, frameworks=[nameless])
+    info.id.value = world.agent()
+    back = cluster_pb2.ReregisterAgent(agent_info=info, **brought)
     world.give(Received("agent/again", back))
-    (refused,) = world.take("agent/again")
-    assert refused == cluster_pb2.RegistrationRefused(
-        message="Invalid framework: ID must not be empty"
-    )
+    assert world.take("agent/again") == [cluster_pb2.RegistrationRefused(message=message)]
 
 
 def test_an_agent_that_answers_pings_stays(world):
