@@ -188,6 +188,9 @@ class Agent:
             self._called(stimulus.peer, stimulus.message, now)
 
     def _called(self, peer: str, call: executor_pb2.Call, now: float) -> None:
+        if not call.IsInitialized():
+            log.warning("Ignored a call that lacks a required field", peer=peer, type=call.type)
+            return
         if call.type == executor_pb2.Call.SUBSCRIBE:
             self._executors.subscribe(peer, call, now)
             return

@@ -25,7 +25,7 @@ from minimesos.agent.containers import (
 )
 from minimesos.agent.environment import executor_environment, parse_variables
 from minimesos.agent.registration import MASTER
-from minimesos.agent.reports import Reports
+from minimesos.agent.reports import Reports, status_problem
 from minimesos.agent.sandbox import run_directory
 from minimesos.agent.state import AgentState, Executor, ExecutorState, Framework, Task
 from minimesos.agent.status_updates import StatusUpdates
@@ -169,7 +169,8 @@ class Executors:
         self._state.peers[peer] = executor
         self._effects.append(CancelTimer(f"{REGISTRATION_TIMER}/{executor.container_id}"))
         for update in call.subscribe.unacknowledged_updates:
-            self._reports.take(executor, update.status, now)
+            if status_problem(executor, update.status) is None:
+                self._reports.take(executor, update.status, now)
         if not executor.queued and not executor.had_task:
             # All its tasks were killed while it started.
             self.shutdown(executor, now)

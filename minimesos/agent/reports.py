@@ -16,7 +16,7 @@ from minimesos.actor import Effect, Send
 from minimesos.agent.containers import UpdateContainer
 from minimesos.agent.state import AgentState, Executor, ExecutorState, Framework
 from minimesos.agent.status_updates import StatusUpdates
-from minimesos.ids import Ids
+from minimesos.ids import Ids, id_problem
 from minimesos.log import get_logger
 from minimesos.proto.mesos.v1 import executor_pb2, mesos_pb2
 from minimesos.states import is_terminal
@@ -133,6 +133,9 @@ class Reports:
 
 def status_problem(executor: Executor, status: mesos_pb2.TaskStatus) -> str | None:
     """Say why an executor's status cannot be taken in, None if it can."""
+    problem = id_problem(status.task_id.value)
+    if problem is not None:
+        return problem
     if len(status.uuid) != UUID_BYTES:
         return "it has no UUID of 16 bytes"
     if status.executor_id.value not in ("", executor.executor_id):

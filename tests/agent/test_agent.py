@@ -30,6 +30,31 @@ def test_every_call_of_an_executor_is_handled(bench: Any, type: Any) -> None:
     bench.give(Received("executor/1", call))
 
 
+@pytest.mark.parametrize("type", executor_pb2.Call.Type.values())
+def test_every_call_may_lack_what_it_must_hold(bench: Any, type: Any) -> None:
+    bench.running_task("t1")
+    call = executor_pb2.Call(type=type)
+    call.update.status.state = mesos_pb2.TASK_RUNNING
+    call.subscribe.unacknowledged_updates.add()
+    whose = executor_pb2.Call()
+    whose.framework_id.value = "F"
+    whose.executor_id.value = "e1"
+
+    bench.give(Received("executor/1", call))
+    call.MergeFrom(whose)
+
+    assert bench.give(Received("executor/1", call)) == []
+
+
+def test_statuses_that_a_returning_executor_brings_are_checked_too(bench: Any) -> None:
+    bench.run_task("t1")
+    status = bench.status(mesos_pb2.TASK_RUNNING, "../t1")
+
+    bench.subscribe(unacknowledged_updates=[executor_pb2.Call.Update(status=status)])
+
+    assert not bench.sent(cluster_pb2.StatusUpdate, "master")
+
+
 def test_update_of_a_framework_is_what_its_executors_see_next(bench: Any) -> None:
     bench.run_task("t1")
     info = mesos_pb2.FrameworkInfo(user="ada", name="renamed")

@@ -184,6 +184,7 @@ def test_second_terminal_status_is_forwarded_after_the_first_is_acknowledged(ben
     "faulty",
     [
         {"uuid": b"short"},
+        {"task_id": "../../t1"},
         {"executor_id": mesos_pb2.ExecutorID(value="e9")},
         {"source": Status.SOURCE_MASTER},
     ],
