@@ -39,8 +39,29 @@ FLAGS = (
 )
 _LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
 _POLL_MS = 20
+_LEFT = ("Inspected target navigated or closed", "Execution context was destroyed",
+         "Cannot find context with specified id")  # fmt: skip
+
+
+class LeftPage(AssertionError):
+    """The page went elsewhere before it had answered."""
+
 
 Json = dict[str, Any]
+
+
+_WAIT = f"""new Promise((resolve, reject) => {{
+    const end = performance.now() + {DEADLINE_S * 1000};
+    const look = () => {{
+        let value;
+        try {{ value = %(condition)s; }} catch {{ value = false; }} // half loaded
+        if (value) resolve(value);
+        else if (performance.now() < end) setTimeout(look, {_POLL_MS});
+        else reject(new Error("never came true; the page says: "
+                              + document.body?.innerText.slice(0, 2000)));
+    }};
+    look();
+}})"""
 
 
 class Page:
@@ -70,19 +91,11 @@ class Page:
         return answer["result"].get("value")
 
     async def until(self, condition: str) -> Any:
-        """Wait for an expression to be true; returns its value."""
-        limit_ms = round(DEADLINE_S * 1000)
-        return await self.evaluate(f"""new Promise((resolve, reject) => {{
-            const end = performance.now() + {limit_ms};
-            const look = () => {{
-                const value = {condition};
-                if (value) resolve(value);
-                else if (performance.now() < end) setTimeout(look, {_POLL_MS});
-                else reject(new Error("never came true; the page says: "
-                                      + document.body.innerText.slice(0, 2000)));
-            }};
-            look();
-        }})""")
+        """Wait for an expression to be true, here or where the page goes; returns its value."""
+        async with asyncio.timeout(DEADLINE_S + 5):
+            while True:
+                with contextlib.suppress(LeftPage):
+                    return await self.evaluate(_WAIT % {"condition": condition})
 
     async def text(self, selector: str = "main") -> str:
         """Return what a person reads there."""
@@ -149,7 +162,9 @@ class Browser:
             elif answer.cancelled():
                 pass
             elif "error" in received:
-                answer.set_exception(AssertionError(str(received["error"])))
+                words = received["error"]["message"]
+                kind = LeftPage if words in _LEFT else AssertionError
+                answer.set_exception(kind(words))
             else:
                 answer.set_result(received["result"])
 

@@ -61,7 +61,7 @@ async def serve(master: FakeMaster) -> AsyncIterator[str]:
     assert runner.server is not None
     server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0)
     try:
-        yield "http://127.0.0.1:{}/".format(server.sockets[0].getsockname()[1])
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     finally:
         server.close()
         await runner.cleanup()

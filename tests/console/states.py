@@ -65,7 +65,7 @@ def task(id: str, on: Json, state: str = "TASK_RUNNING", **fields: Any) -> Json:
 
 
 def framework(number: int, name: str, role: str = "*", **lists: Any) -> Json:
-    """Return a framework with `tasks`, `completed_tasks`, `offers`, ...; its sums follow of them."""
+    """Return a framework with `tasks`, `offers`, ...; its sums follow of them."""
     id = f"{MASTER}-{number:04}"
     entry: Json = {
         "id": id,
@@ -209,7 +209,7 @@ ValueError: table 'events' has no column 'user_id'"""
 
 
 def busy(agents: int = 20, tasks: int = 60) -> Json:
-    """Return a cluster at work: three frameworks of two roles, failures, offers, a completed one."""
+    """Return a cluster at work: three frameworks of two roles, failures, an offer."""
     nodes = [agent(number) for number in range(agents)]
     if agents > 4:
         nodes[3]["active"] = False

@@ -46,6 +46,14 @@ def test_nothing_is_loaded_from_elsewhere_and_no_markup_is_made_from_text(name: 
     assert not re.search(r"<script>(?!</script>)|\son\w+=", text)
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_files_are_as_small_as_the_python_ones(name: str) -> None:
+    lines = (STATIC / name).read_text(encoding="utf-8").splitlines()
+
+    assert len(lines) <= 250
+    assert max(map(len, lines)) <= 100
+
+
 @pytest.mark.parametrize("name", ["../views.py", "views.py", "", ".html", "no.js", "a/b.js"])
 async def test_nothing_else_is_served(name: str) -> None:
     with pytest.raises(web.HTTPNotFound):

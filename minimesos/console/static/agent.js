@@ -1,6 +1,6 @@
 // An agent's console: its executors, their tasks and sandboxes. Reads /state, /containers, /files.
 
-import { card, facts, h, link, setText, signOf } from "./dom.js";
+import { attributes, card, facts, h, link, setText, signOf } from "./dom.js";
 import { browse, pageOf } from "./files.js";
 import { Console, getJson } from "./refresh.js";
 import { add, resourceColumns, resourceTable } from "./resources.js";
@@ -98,7 +98,7 @@ function summary({ agent, allocated }) {
       ["Master", master && link(master, `${location.protocol}//${master}`)],
       ["Version", agent.version],
       ["Started", time(agent.start_time)],
-      ["Attributes", Object.entries(agent.attributes).map((pair) => pair.join(": ")).join(", ")],
+      ["Attributes", attributes(agent)],
       ["Ports", agent.resources.ports ?? ""],
     ])),
     card("Resources", resourceTable(agent.resources, allocated)),

@@ -2,7 +2,7 @@
 // them: a task, an offer and an executor have their `framework` and `agent` (if it is registered).
 
 import { h, link, shortId } from "./dom.js";
-import { resourceColumns, shareColumn, useColumns } from "./resources.js";
+import { SHARE, resourceColumns, useColumns } from "./resources.js";
 import { TASK, sandboxLinks } from "./tasks.js";
 import { number, state, time } from "./words.js";
 
@@ -13,14 +13,15 @@ export const agentState = (agent) =>
   (agent.active ? "Active" : agent.deactivated ? "Deactivated" : "Disconnected");
 export const frameworkState = (framework) =>
   (framework.active ? "Active" : framework.connected ? "Inactive" : "Disconnected");
-const portOf = (agent) => agent.pid.split(":").at(-1);
+export const portOf = (agent) => agent.pid.split(":").at(-1);
 export const addressOf = (agent) => `${location.protocol}//${agent.hostname}:${portOf(agent)}`;
 
 // ---- links -----------------------------------------------------------------------------------
 
 const pageOf = (kind, id) => `#/${kind}/${encodeURIComponent(id)}`;
 const frameworkLink = (name, row) =>
-  link(name || row.framework_id, pageOf("frameworks", row.framework_id), { title: row.framework_id });
+  link(name || row.framework_id, pageOf("frameworks", row.framework_id),
+    { title: row.framework_id });
 const agentLink = (host, row) =>
   link(row.agent ? host : shortId(host), pageOf("agents", row.slave_id), { title: row.slave_id });
 
@@ -36,8 +37,9 @@ function files(row, name) {
 
 // ---- tasks -----------------------------------------------------------------------------------
 
-const FRAMEWORK_OF = { title: "Framework", value: (row) => row.framework.name, show: frameworkLink };
-const HOST_OF = { title: "Agent", value: (row) => row.agent?.hostname ?? row.slave_id,
+const FRAMEWORK_OF = { title: "Framework", value: (row) => row.framework.name,
+  show: frameworkLink };
+const HOST_OF = { title: "Agent", value: (row) => row.agent?.label ?? row.slave_id,
   show: agentLink };
 const FILES_OF = { title: "Sandbox", show: (_, task) => files(task, `task ${task.id}`) };
 
@@ -69,10 +71,10 @@ const FRAMEWORK = {
   user: { title: "User", value: (framework) => framework.user },
   host: { title: "Host", value: (framework) => framework.hostname },
   roles: { title: "Roles", value: rolesOf },
-  principal: { title: "Principal", optional: true, value: (framework) => framework.principal ?? "" },
+  principal: { title: "Principal", optional: true,
+    value: (framework) => framework.principal ?? "" },
   state: { title: "State", value: frameworkState, show: state },
   tasks: { title: "Active tasks", number: true, value: (framework) => framework.tasks.length },
-  share: shareColumn("Dominant share", (framework) => framework.share),
   registered: { title: "Registered", number: true,
     value: (framework) => framework.registered_time, show: time },
   reregistered: { title: "Re-registered", number: true, optional: true,
@@ -82,10 +84,10 @@ const FRAMEWORK = {
 };
 export const ACTIVE_FRAMEWORK = [FRAMEWORK.name, FRAMEWORK.id, FRAMEWORK.user, FRAMEWORK.host,
   FRAMEWORK.roles, FRAMEWORK.principal, FRAMEWORK.state, FRAMEWORK.tasks,
-  ...resourceColumns((framework) => framework.resources), FRAMEWORK.share, FRAMEWORK.registered,
+  ...resourceColumns((framework) => framework.used_resources), SHARE, FRAMEWORK.registered,
   FRAMEWORK.reregistered];
 export const FRAMEWORK_USE = [FRAMEWORK.name, FRAMEWORK.roles, FRAMEWORK.state, FRAMEWORK.tasks,
-  ...resourceColumns((framework) => framework.resources), FRAMEWORK.share];
+  ...resourceColumns((framework) => framework.used_resources), SHARE];
 export const COMPLETED_FRAMEWORK = [FRAMEWORK.name, FRAMEWORK.id, FRAMEWORK.user, FRAMEWORK.host,
   FRAMEWORK.roles, FRAMEWORK.principal, FRAMEWORK.registered, FRAMEWORK.unregistered];
 
@@ -114,10 +116,9 @@ const ROLE = {
   name: { title: "Role", value: (role) => role.name },
   weight: { title: "Weight", number: true, value: (role) => role.weight, show: number },
   frameworks: { title: "Frameworks", number: true, value: (role) => role.frameworks.length },
-  share: shareColumn("Dominant share", (role) => role.share),
   // What the allocator compares: who has least of it is offered resources first.
   weighted: { title: "Share / weight", number: true,
     value: (role) => role.share.share / role.weight, show: (share) => number(share) },
 };
 export const ROLE_USE = [ROLE.name, ROLE.weight, ROLE.frameworks,
-  ...resourceColumns((role) => role.resources), ROLE.share, ROLE.weighted];
+  ...resourceColumns((role) => role.allocated), SHARE, ROLE.weighted];

@@ -10,7 +10,7 @@ export function h(tag, attributes = {}, ...children) {
       element.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  element.append(...children.flat().map((child) => (child instanceof Node ? child : String(child))));
+  element.append(...children.flat());
   return element;
 }
 
@@ -30,17 +30,23 @@ export function facts(pairs) {
     value === undefined || value === "" ? [] : [h("dt", {}, name), h("dd", {}, value)]));
 }
 
+export const attributes = (agent) =>
+  Object.entries(agent.attributes).map((pair) => pair.join(": ")).join(", ");
+
 // Of the ids that a master mints only the end differs; the whole one is in the tooltip.
 export function shortId(id) {
   const short = id.replace(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-(?=.)/, "…-");
   return h("span", { title: id }, short);
 }
 
-// The first line of a text, which unfolds to all of it.
+const LINE = 120; // letters
+
+// The line of a text that says most, which unfolds to all of it.
 export function folded(text) {
-  const [first, ...more] = text.trim().split("\n");
-  if (more.length === 0 && first.length <= 120) return first;
-  return h("details", {}, h("summary", {}, first.slice(0, 120)), h("pre", {}, text));
+  const lines = text.trim().split("\n");
+  const line = lines[0].startsWith("Traceback") ? lines.at(-1) : lines[0];
+  if (lines.length === 1 && line.length <= LINE) return line;
+  return h("details", {}, h("summary", {}, line.slice(0, LINE)), h("pre", {}, text));
 }
 
 // What tells two contents of one place apart. That a time grows older is no change.

@@ -36,9 +36,10 @@ export function browse(parts) {
     body.replaceChildren(view.element);
     return view.shown?.();
   }
+  const title = `Sandbox of executor ${parts[parts.lastIndexOf("runs") - 1] ?? ""}`;
   return {
-    title: `Sandbox: ${nameOf(path)}`,
-    element: h("div", {}, h("h1", { tabindex: -1 }, "Sandbox"), trail(path), body),
+    title,
+    element: h("div", {}, h("h1", { tabindex: -1 }, title), trail(path), body),
     update() {
       show().catch((error) => {
         view = null;
@@ -62,13 +63,15 @@ function trail(path) {
 
 function directory(path) {
   const table = new Table("Files", [
-    { title: "Name", value: (entry) => nameOf(entry.path), show: (name, entry) =>
-      (isDirectory(entry) ? link(`${name}/`, pageOf(`${entry.path}/`)) : link(name, pageOf(entry.path))) },
+    { title: "Name", value: (entry) => nameOf(entry.path), show: (name, entry) => {
+      const end = isDirectory(entry) ? "/" : "";
+      return link(name + end, pageOf(entry.path + end));
+    } },
     { title: "Mode", id: true, value: (entry) => entry.mode },
     { title: "Owner", value: (entry) => entry.uid },
     { title: "Size", number: true, value: (entry) => entry.size, show: bytes },
     { title: "Modified", number: true, value: (entry) => entry.mtime, show: time },
-    { title: "Whole", show: (_, entry) =>
+    { title: "Download", show: (_, entry) =>
       (isDirectory(entry) ? "" : download(entry.path)) },
   ], { empty: "The directory is empty.", key: (entry) => entry.path });
   return {

@@ -3,9 +3,9 @@
 
 import {
   ACTIVE_FRAMEWORK, ACTIVE_TASK, AGENT, COMPLETED_FRAMEWORK, ENDED_TASK, EXECUTOR, FAILED_TASK,
-  FRAMEWORK_USE, OFFER, ROLE_USE, addressOf, agentState, frameworkState, rolesOf,
+  FRAMEWORK_USE, OFFER, ROLE_USE, addressOf, agentState, frameworkState, portOf, rolesOf,
 } from "./columns.js";
-import { card, facts, h, link, setText, signOf } from "./dom.js";
+import { attributes, card, facts, h, link, setText, signOf } from "./dom.js";
 import { Console, getJson } from "./refresh.js";
 import { add, dominantShare, resourceTable } from "./resources.js";
 import { Table } from "./table.js";
@@ -16,12 +16,13 @@ async function load() {
   const [cluster, { roles }] = await Promise.all([getJson("/state"), getJson("/roles")]);
   setText(document.getElementById("cluster"), cluster.cluster || "minimesos");
   const agents = new Map(cluster.slaves.map((agent) => [agent.id, agent]));
+  label(cluster.slaves);
   const sum = (key) => cluster.slaves.reduce((total, agent) => add(total, agent[key]), {});
   const total = sum("resources");
   const { fair_sharing_excluded_resource_names: names = "" } = cluster.flags ?? {};
   const excluded = new Set(names.split(","));
-  const withShare = (holder) =>
-    ({ ...holder, share: dominantShare(holder.resources, total, excluded) });
+  const withShare = (one) => ({ ...one,
+    share: dominantShare(one.resources, one.used_resources ?? one.allocated, total, excluded) });
   const everybody = [...cluster.frameworks, ...cluster.completed_frameworks];
   const withOwner = (framework, row) =>
     ({ ...row, framework, agent: agents.get(row.slave_id) });
@@ -29,7 +30,8 @@ async function load() {
     framework[key].map((row) => withOwner(framework, row)));
   const executors = all("executors", cluster.frameworks);
   const executorOf = new Map(executors.map((one) => [holder(one), one]));
-  const tasks = (key) => all(key).map((task) => ({ ...task, executor: executorOf.get(holder(task)) }));
+  const tasks = (key) => all(key).map((task) =>
+    ({ ...task, executor: executorOf.get(holder(task)) }));
   const active = tasks("tasks");
   const counts = new Map();
   for (const task of active) counts.set(holder(task), (counts.get(holder(task)) ?? 0) + 1);
@@ -45,6 +47,17 @@ async function load() {
     used: sum("used_resources"),
     offered: sum("offered_resources"),
   };
+}
+
+// Several agents may be on one host.
+function label(agents) {
+  const seen = new Set();
+  const shared = new Set();
+  for (const { hostname } of agents) (seen.has(hostname) ? shared : seen).add(hostname);
+  for (const agent of agents) {
+    const { hostname } = agent;
+    agent.label = shared.has(hostname) ? `${hostname}:${portOf(agent)}` : hostname;
+  }
 }
 
 // Names the executor that a task runs in, and an executor itself.
@@ -77,8 +90,8 @@ const roles = () => new Table("Roles", ROLE_USE,
   { empty: "No role is in use.", key: (role) => role.name });
 
 // A page made of tables: `fill(data)` returns the rows of each, in order; `before(data)` what is
-// shown above them.
-function tables(title, list, fill, before = () => "") {
+// shown above them; `name(data)` what the page is of.
+function tables(title, list, fill, before = () => "", name = () => "") {
   const above = h("div");
   let sign = "";
   const heading = h("h1", { tabindex: -1 }, title);
@@ -86,6 +99,8 @@ function tables(title, list, fill, before = () => "") {
     title,
     element: h("div", {}, heading, above, list.map((table) => table.element)),
     update(data) {
+      this.title = `${title} ${name(data)}`.trim();
+      setText(heading, this.title);
       const shown = before(data);
       if (signOf(shown) !== sign) above.replaceChildren(shown);
       sign = signOf(shown);
@@ -147,23 +162,26 @@ function frameworkPage([id]) {
   ], (data) => [data.frameworks, data.cluster.completed_frameworks]);
 }
 
-const forgotten = (what) => h("p", { class: "empty" }, `The master does not know this ${what} (any more).`);
+const forgotten = (what) =>
+  h("p", { class: "empty" }, `The master does not know this ${what} (any more).`);
 
 function oneFramework(id) {
   const mine = (rows) => rows.filter((row) => row.framework_id === id);
   const left = "Framework";
-  return tables(`Framework ${id}`,
+  const find = (data) => [...data.frameworks, ...data.cluster.completed_frameworks].find(
+    (framework) => framework.id === id);
+  return tables("Framework",
     [activeTasks({ left }), executors(), unreachableTasks({ left }), completedTasks({ left }),
       offers(left)],
     (data) => [mine(data.active), mine(data.executors), mine(data.unreachable),
       mine(data.completed), mine(data.offers)],
     (data) => {
-      const framework = [...data.frameworks, ...data.cluster.completed_frameworks].find(
-        (one) => one.id === id);
+      const framework = find(data);
       if (framework === undefined) return forgotten("framework");
       const { share, of } = framework.share ?? { share: 0, of: "" };
       return h("div", { class: "cards" },
-        card(framework.name || "(unnamed)", facts([
+        card("Framework", facts([
+          ["ID", id],
           ["State", framework.unregistered_time ? "Completed" : state(frameworkState(framework))],
           ["Web UI", framework.webui_url ? link(framework.webui_url, framework.webui_url) : ""],
           ["User", framework.user],
@@ -177,7 +195,8 @@ function oneFramework(id) {
         ])),
         card("Of the cluster's resources",
           resourceTable(data.total, framework.used_resources, framework.offered_resources)));
-    });
+    },
+    (data) => find(data)?.name || id);
 }
 
 function agentPage([id]) {
@@ -190,25 +209,27 @@ function agentPage([id]) {
 function oneAgent(id) {
   const mine = (rows) => rows.filter((row) => row.slave_id === id);
   const left = "Agent";
-  return tables(`Agent ${id}`,
+  return tables("Agent",
     [activeTasks({ left }), executors(left), completedTasks({ left }), offers(left)],
     (data) => [mine(data.active), mine(data.executors), mine(data.completed), mine(data.offers)],
     (data) => {
       const agent = data.agents.get(id);
       if (agent === undefined) return forgotten("agent");
       return h("div", { class: "cards" },
-        card(agent.hostname, facts([
+        card("Agent", facts([
+          ["ID", id],
           ["State", state(agentState(agent))],
           ["Its own page", link(addressOf(agent), addressOf(agent))],
           ["Version", agent.version],
-          ["Attributes", Object.entries(agent.attributes).map((pair) => pair.join(": ")).join(", ")],
+          ["Attributes", attributes(agent)],
           ["Ports", agent.resources.ports ?? ""],
           ["Registered", time(agent.registered_time)],
           ["Re-registered", time(agent.reregistered_time)],
         ])),
         card("Resources",
           resourceTable(agent.resources, agent.used_resources, agent.offered_resources)));
-    });
+    },
+    (data) => data.agents.get(id)?.label ?? id);
 }
 
 const taskPage = () => tables("Tasks", [activeTasks(), unreachableTasks(), completedTasks()],

@@ -69,7 +69,6 @@ export class Console {
     const [name = "", ...parts] = partsOf(location.hash);
     const build = this.pages[name] ?? notFound;
     this.page = build(parts);
-    document.title = `${this.page.title} · minimesos`;
     for (const item of document.querySelectorAll("#nav a")) {
       const here = item.getAttribute("href") === `#/${name}`;
       if (here) item.setAttribute("aria-current", "page");
@@ -83,6 +82,8 @@ export class Console {
     const { element } = this.page;
     if (this.main.firstElementChild !== element) this.main.replaceChildren(element);
     this.page.update(this.data);
+    const title = `${this.page.title} · minimesos`;
+    if (document.title !== title) document.title = title;
   }
 
   async refresh() {

@@ -27,13 +27,15 @@ export function add(left, right) {
   return sum;
 }
 
-// The largest share that `held` has of any kind, and the name of that kind. Offered resources count
-// as held, as in the allocator.
-export function dominantShare(held, total, excluded = new Set()) {
-  let largest = { share: 0, of: "" };
+// The largest share that `held` has of any kind, the name of that kind, and how much of the share
+// is `used`. What is offered counts as held, as in the allocator.
+export function dominantShare(held, used, total, excluded = new Set()) {
+  let largest = { share: 0, used: 0, of: "" };
   for (const [name, title] of kindsOf(total)) {
-    const share = (held?.[name] ?? 0) / total[name];
-    if (share > largest.share && !excluded.has(name)) largest = { share, of: title };
+    const share = (held[name] ?? 0) / total[name];
+    if (share > largest.share && !excluded.has(name)) {
+      largest = { share, used: (used[name] ?? 0) / total[name], of: title };
+    }
   }
   return largest;
 }
@@ -63,10 +65,13 @@ export function useColumns() {
   }));
 }
 
-export function shareColumn(title, of) {
-  return { title, number: true, value: (row) => of(row).share, show: (share, row) =>
-    h("span", { class: "use" }, `${percent(share)} ${of(row).of}`.trim(), bar([["used", share]])) };
-}
+export const SHARE = { title: "Dominant share", number: true, value: (row) => row.share.share,
+  show: (_, { share }) => {
+    const offered = share.share - share.used;
+    const title = `${percent(share.used)} allocated, ${percent(offered)} offered`;
+    return h("span", { class: "use", title }, `${percent(share.share)} ${share.of}`.trim(),
+      bar([["used", share.used], ["offered", offered]]));
+  } };
 
 // ---- pictures --------------------------------------------------------------------------------
 

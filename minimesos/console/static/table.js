@@ -52,7 +52,8 @@ export class Table {
 
   sortBy(index) {
     const again = this.order.column === index;
-    this.order = { column: index, down: again ? !this.order.down : Boolean(this.columns[index].number) };
+    const down = again ? !this.order.down : Boolean(this.columns[index].number);
+    this.order = { column: index, down };
     this.draw();
   }
 
