@@ -99,10 +99,11 @@ class LocalBackend:
         """The executor is gone."""
         if self._listener is None or executor is not self._executor:
             return
-        _log.warning("executor died", executor=executor.executor_id, reason=reason)
         self._executor = None
         if executor.registered:
             self._listener.executor_lost(executor.executor_id, reason)
+        else:
+            _log.warning("Executor did not start", executor=executor.executor_id, reason=reason)
         self._fruitless += 1
         if self._fruitless >= FRUITLESS_MAX:
             self._listener.backend_failed(f"no executor lives long enough to end a task: {reason}")

@@ -10,6 +10,12 @@ import pickle
 from minimesos.spark.scheduler.effects import JobAborted
 from minimesos.spark.scheduler.task import TaskFailure
 
+_NOT_FOUND = "ModuleNotFoundError"
+_NOT_FOUND_HINT = (
+    "Tasks can import what is installed where executors run, and what is sent along with "
+    "`--py-files` or SparkContext.addPyFile; a module that lies beside the script is not."
+)
+
 
 def summary(failure: TaskFailure) -> str:
     """Return a failure in one line, as Python ends a traceback."""
@@ -22,6 +28,8 @@ def job_aborted(failure: TaskFailure, reason: str) -> JobAborted:
     Its cause is the user's exception itself, if that could be sent to the driver.
     """
     text = f"Job aborted due to stage failure: {reason}"
+    if failure.class_name == _NOT_FOUND:
+        text += f"\n{_NOT_FOUND_HINT}"
     error = JobAborted(f"{failure.traceback.rstrip()}\n\n{text}" if failure.traceback else text)
     if failure.exception is not None:
         error.__cause__ = _unpickled(failure.exception)

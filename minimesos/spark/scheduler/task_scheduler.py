@@ -33,6 +33,9 @@ LOSSES_MIN = 4
 """Losses of processes that a task survives at least, also where `local[N]` gives up at its first
 exception: that comes again, a process that was killed by hand does not."""
 
+LOSSES_LOGGED_MAX = 10
+"""Lines about lost tasks of one task set; of the others only the number is logged."""
+
 _log = get_logger(__name__)
 
 
@@ -125,7 +128,8 @@ class TaskScheduler:
         executor = self._dispatcher.remove(executor_id)
         if executor is None:
             return
-        _log.warning("executor lost", executor=executor_id, host=executor.host, reason=reason)
+        in_short = reason.partition("\n")[0]
+        _log.warning("Executor lost", executor=executor_id, host=executor.host, reason=in_short)
         lost = [
             (task_set.task_id(slot), task_set, slot)
             for task_set in self.live()
@@ -247,7 +251,7 @@ class TaskScheduler:
             f"Lost task {slot}.{attempt} in stage {task_set} (TID {task_id}) "
             f"({executor.host} executor {executor.id}): {summary(failure)}"
         )
-        _log.warning(lost)
+        self._log_loss(task_set, lost)
         times = task_set.failures[slot] = task_set.failures.get(slot, 0) + 1
         is_loss = failure.class_name in (EXECUTOR_LOST, WORKER_LOST)
         limit = max(self._max_failures, LOSSES_MIN) if is_loss else self._max_failures
@@ -270,13 +274,20 @@ class TaskScheduler:
         now: float,
     ) -> None:
         attempt = task_set.attempts.get(slot, 0)
-        _log.warning(
+        self._log_loss(
+            task_set,
             f"Lost task {slot}.{attempt} in stage {task_set} (TID {task_id}) "
-            f"({executor.host} executor {executor.id}): FetchFailed: {failure.message}"
+            f"({executor.host} executor {executor.id}): FetchFailed: {failure.message}",
         )
         task_set.finish((slot,))
         self._listener.fetch_failed(task_set, failure, now)
         self._retire_if_over(task_set)
+
+    def _log_loss(self, task_set: TaskSet, lost: str) -> None:
+        """Log the first few in one line each; what comes after the end of a job interests nobody."""
+        task_set.losses += 1
+        if task_set.losses <= LOSSES_LOGGED_MAX and not task_set.is_zombie:
+            _log.warning(lost.partition("\n")[0])
 
     def _requeue(self, task_set: TaskSet, slot: int) -> None:
         task_set.requeue(slot)
@@ -285,5 +296,7 @@ class TaskScheduler:
     def _retire_if_over(self, task_set: TaskSet) -> None:
         """Forget a task set that nothing can come from any more."""
         if self._task_sets.remove_if_over(task_set):
+            if task_set.losses > LOSSES_LOGGED_MAX:
+                _log.warning(f"Lost {task_set.losses} tasks in stage {task_set} in all")
             for executor in self.executors.values():
                 executor.forget_stage(task_set.key)

@@ -134,6 +134,8 @@ class TaskSet:
         self.is_zombie = False
         self.mean_s: float | None = None
         """Observed seconds of one task, smoothed; None before the first has ended."""
+        self.losses = 0
+        """Attempts that failed or were lost, of all slots."""
         self.failures: dict[int, int] = {}
         self.attempts: dict[int, int] = {}
         """Number of the current attempt, where it is not 0."""

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import pickle
+
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.effects import SendFrame
-from minimesos.spark.scheduler.task_scheduler import TaskScheduler
+from minimesos.spark.scheduler.failure import job_aborted
+from minimesos.spark.scheduler.task import TaskFailure
+from minimesos.spark.scheduler.task_scheduler import LOSSES_LOGGED_MAX, TaskScheduler
 from minimesos.spark.scheduler.task_set import TaskSet
 
 
@@ -179,3 +183,46 @@ def test_ten_thousand_tasks_over_many_executors_all_end_once():
                 bench.finish(name, max(1, len(queue) // 2), after_s=0.0001)
     assert sorted(bench.listener.done) == list(range(10_000))
     assert not bench.scheduler.live()
+
+
+def fail_all(bench, name):
+    task_ids, bench.queued[name] = bench.queued[name], []
+    described = pickle.dumps(("KeyError", "'x'\nof two lines", "", None, False))
+    results = spark_pb2.TaskResults(
+        task_ids=task_ids,
+        outcomes=[spark_pb2.FAILED] * len(task_ids),
+        payloads=[described] * len(task_ids),
+    )
+    bench.scheduler.results(name, results, bench.now)
+    bench.collect()
+
+
+def test_of_many_lost_tasks_some_are_logged_in_a_line_each_and_then_their_number(caplog):
+    bench = Bench(100)
+    task_set = bench.submit(100)
+    for _ in range(3):
+        fail_all(bench, "0")
+    assert not bench.listener.aborted
+    fail_all(bench, "0")
+    bench.scheduler.abandon(task_set)
+    fail_all(bench, "0")
+    messages = [record.message for record in caplog.records if "Lost" in record.message]
+    assert len(messages) == LOSSES_LOGGED_MAX + 1
+    assert messages[0].endswith("(TID 0) (host executor 0): KeyError: 'x'")
+    assert messages[-1] == f"Lost {task_set.losses} tasks in stage 0.0 in all"
+    assert "of two lines" in str(bench.listener.aborted[0])
+
+
+def test_failures_after_the_end_of_the_job_are_not_logged(caplog):
+    bench = Bench(4)
+    task_set = bench.submit(4)
+    bench.scheduler.abandon(task_set)
+    fail_all(bench, "0")
+    assert "Lost" not in caplog.text
+
+
+def test_a_missing_module_comes_with_a_word_on_py_files():
+    failure = TaskFailure("ModuleNotFoundError", "No module named 'mine'", "", None, False)
+    assert "--py-files" in str(job_aborted(failure, "Task 0 in stage 0.0 failed 4 times"))
+    failure = failure._replace(class_name="KeyError")
+    assert "--py-files" not in str(job_aborted(failure, "Task 0 in stage 0.0 failed 4 times"))
