@@ -33,6 +33,7 @@ from typing import Any, Protocol
 from minimesos.errors import MinimesosError
 from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.files import ROOT_SETTING
 from minimesos.spark.scheduler.task import Outcome, describe_failure, load_stage
 from minimesos.spark.storage import BlockStore
 from minimesos_executor import messages
@@ -259,6 +260,9 @@ class Runner:
 
     def _set_up(self, settings: dict[str, Any]) -> None:
         told = Settings(**settings)
+        shipped = told.conf.get(ROOT_SETTING)
+        if shipped is not None and shipped not in sys.path:
+            sys.path.insert(0, shipped)  # ahead of what is installed, as on the driver
         sys.path.extend(path for path in told.python_path if path not in sys.path)
         self._env = WorkerEnv(
             executor_id=told.executor_id,

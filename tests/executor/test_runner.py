@@ -252,3 +252,24 @@ def test_modules_of_the_driver_are_found_after_those_of_the_worker(tmp_path):
         assert value(worker.results(0)[0]) == 42
     finally:
         worker.close()
+
+
+def test_modules_that_the_driver_shipped_can_be_imported(worker, tmp_path):
+    (tmp_path / "shipped_by_the_driver.py").write_text("ANSWER = 42\n")
+    settings = {
+        "executor_id": "0",
+        "host": "here",
+        "local_dir": str(tmp_path),
+        "workers": 1,
+        "conf": {"spark.minimesos.files.root": str(tmp_path)},
+    }
+    worker.send(messages.SETUP, settings)
+    assert worker.receive() == (messages.READY,)
+
+    def use(i, _):
+        import shipped_by_the_driver
+
+        return shipped_by_the_driver.ANSWER
+
+    worker.run(1, use, [0])
+    assert value(worker.results(0)[0]) == 42

@@ -119,9 +119,8 @@ class ExecutorServer:
             executor.send(frame)
 
     def shut_down_executors(self) -> None:
-        """Ask all executors to end. Their end is no loss any more."""
+        """Ask all executors to end, also those to come. Their end is no loss any more."""
         self._stopping = True
-        self._expected.clear()
         for executor in self._executors.values():
             executor.send(spark_pb2.DriverFrame(shutdown=True))
 

@@ -284,7 +284,7 @@ class TaskScheduler:
         self._retire_if_over(task_set)
 
     def _log_loss(self, task_set: TaskSet, lost: str) -> None:
-        """Log the first few in one line each; what comes after the end of a job interests nobody."""
+        """Log the first few, in a line each, and none once the job has ended."""
         task_set.losses += 1
         if task_set.losses <= LOSSES_LOGGED_MAX and not task_set.is_zombie:
             _log.warning(lost.partition("\n")[0])

@@ -247,6 +247,14 @@ async def test_ends_that_we_asked_for_are_no_losses(driver):
     assert driver.listener.lost == {}
 
 
+async def test_an_executor_that_comes_while_the_driver_stops_is_sent_home(driver, caplog):
+    driver.server.shut_down_executors()
+    executor = FakeExecutor(driver)
+    assert (await executor.attach()).HasField("registered")
+    assert (await executor.read()).shutdown
+    assert "refused" not in caplog.text
+
+
 async def test_a_taken_port_gives_way_to_the_next():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
