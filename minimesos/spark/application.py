@@ -12,6 +12,7 @@ from typing import Any
 
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import PySparkRuntimeError
+from minimesos.spark.scratch import Scratch
 from minimesos.spark.settings import APP_NAME, EXECUTOR_ENV_PREFIX, LOCAL_DIR, MASTER, check
 
 # What PySpark puts into every application's configuration.
@@ -61,11 +62,8 @@ def spark_user() -> str:
     return os.environ.get("SPARK_USER") or getpass.getuser()
 
 
-def make_local_dir(conf: SparkConf) -> str:
+def make_scratch(conf: SparkConf) -> Scratch:
     """Make the application's own scratch directory."""
     configured = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")
     named = (*configured, *LOCAL_DIR.read(conf), os.environ.get("TMPDIR", ""), "/tmp")
-    base = next(filter(None, named))
-    path = os.path.join(os.path.abspath(base), f"spark-{os.urandom(16).hex()}")
-    os.makedirs(path, mode=0o700)
-    return path
+    return Scratch(next(filter(None, named)))

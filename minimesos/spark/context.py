@@ -26,12 +26,13 @@ from minimesos import log
 from minimesos.log import ROOT
 from minimesos.spark import callsite, settings
 from minimesos.spark.accumulators import Accumulator, AccumulatorParam, default_param
-from minimesos.spark.application import application_settings, make_local_dir, spark_user
+from minimesos.spark.application import application_settings, make_scratch, spark_user
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
 from minimesos.spark.files import ROOT_SETTING, SparkFiles
 from minimesos.spark.rdd import RDD
+from minimesos.spark.scratch import Scratch
 from minimesos.spark.sources import Sources
 from minimesos.spark.taskcontext import TaskContext
 
@@ -85,7 +86,7 @@ class SparkContext(Sources):
         _refuse_in_task(conf)
         self._call_site = callsite.short_form()
         self._runner: JobRunner | None = None
-        self._local_dir: str | None = None
+        self._scratch: Scratch | None = None
         self._batch_size = batchSize
         self._next_rdd_id = itertools.count()
         self._next_shuffle_id = itertools.count()
@@ -119,14 +120,14 @@ class SparkContext(Sources):
         _show_warnings()
         self.master = settings.MASTER.read(conf) or ""
         self.appName = settings.APP_NAME.read(conf) or ""
-        self._local_dir = make_local_dir(conf)
+        self._scratch = make_scratch(conf)
         atexit.register(self.stop)
-        root = os.path.join(self._local_dir, "files")
+        root = os.path.join(self._scratch.path, "files")
         os.mkdir(root)
         SparkFiles._root_directory = root
         sys.path.insert(1, root)
         conf.set(ROOT_SETTING, root)
-        self._runner = _start_runner(self.master, conf, self._local_dir)
+        self._runner = _start_runner(self.master, conf, self._scratch.path)
         conf.set("spark.app.id", self._runner.application_id)
         for path in [*(py_files or ()), *settings.PY_FILES.read(conf)]:
             self.addPyFile(path)
@@ -323,15 +324,13 @@ class SparkContext(Sources):
             runner, self._runner = self._runner, None
             if runner is not None:
                 runner.stop()
-            if self._local_dir is not None:
+            if self._scratch is not None:
                 root, SparkFiles._root_directory = SparkFiles._root_directory, None
                 if root in sys.path:
                     sys.path.remove(root)
-                import shutil
-
                 atexit.unregister(self.stop)
-                shutil.rmtree(self._local_dir, ignore_errors=True)
-                self._local_dir = None
+                self._scratch.remove()
+                self._scratch = None
             if SparkContext._active_spark_context is self:
                 SparkContext._active_spark_context = None
 

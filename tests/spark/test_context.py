@@ -48,7 +48,7 @@ def test_arguments_win_over_the_configuration_which_is_not_changed(start_context
 def test_stopping_twice_is_fine_and_leaves_nothing(start_context: Any) -> None:
     path_before = list(sys.path)
     sc = start_context()
-    directory, runner = sc._local_dir, sc._runner
+    directory, runner = sc._scratch.path, sc._runner
     assert os.path.isdir(directory)
     sc.stop()
     sc.stop()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 
+from minimesos.detector import master_address
 from minimesos.spark.backends.backend import Backend
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import SparkException
@@ -18,7 +19,6 @@ from minimesos.spark.settings import DRIVER_HOST, TASK_MAX_FAILURES
 
 _LOCAL = re.compile(r"local(?:\[\s*(\d+|\*)\s*(?:,\s*(\d+)\s*)?\])?")
 _LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
-_MESOS = re.compile(r"mesos://(.+)")
 
 _LOCAL_TASK_FAILURES = "1"
 """In one process tree another attempt would fail the same way, as in Spark."""
@@ -27,7 +27,8 @@ _LOCAL_TASK_FAILURES = "1"
 def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
     """Return a backend that has not been started; to be called on the loop.
 
-    Completes `conf` with what the URL says. Raises SparkException for a URL of no known form.
+    Completes `conf` with what the URL says. Raises SparkException for a URL of no known form, and
+    InvalidValue for one that names no address.
     """
     if match := _LOCAL.fullmatch(master):
         from minimesos.spark.backends.local import HOST, LocalBackend
@@ -45,11 +46,11 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
         if agents and cores and memory_mb:
             cluster = PrivateCluster(agents, cores, memory_mb, conf)
             return CoarseMesosBackend(conf, cluster, local_dir)
-    elif match := _MESOS.fullmatch(master):
+    elif master.startswith("mesos://"):
         from minimesos.spark.backends.local_cluster import RunningCluster
         from minimesos.spark.backends.mesos_coarse import CoarseMesosBackend
 
-        return CoarseMesosBackend(conf, RunningCluster(match[1]), local_dir)
+        return CoarseMesosBackend(conf, RunningCluster(master_address(master)), local_dir)
     raise SparkException(
         f"Could not parse Master URL: '{master}' (known forms: local, local[N], local[*], "
         "local[N,failures], local-cluster[executors,cores,memory], mesos://host:port)"

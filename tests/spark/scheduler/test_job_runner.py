@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import re
 import signal
 import threading
 
 import pytest
 
+from minimesos.errors import InvalidValue
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.loop import LoopThread
 from minimesos.spark.closure import refuse_stray
+from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 from minimesos.spark.errors import SparkException
 from minimesos.spark.scheduler import job_runner
@@ -185,7 +188,11 @@ def test_cleanup_reaches_executors(runner, backend):
 
 
 def test_an_unknown_master_is_refused(tmp_path):
-    from minimesos.spark.conf import SparkConf
-
     with pytest.raises(SparkException, match="Could not parse Master URL: 'yarn'"):
-        job_runner.JobRunner.start("yarn", SparkConf(loadDefaults=False), str(tmp_path))
+        JobRunner.start("yarn", SparkConf(loadDefaults=False), str(tmp_path))
+
+
+@pytest.mark.parametrize("master", ["mesos://", "mesos://host:port", "mesos://user@host"])
+def test_a_mesos_url_that_names_no_address_is_refused_before_anything_starts(master, tmp_path):
+    with pytest.raises(InvalidValue, match=re.escape(master)):
+        JobRunner.start(master, SparkConf(loadDefaults=False), str(tmp_path))

@@ -1,0 +1,62 @@
+"""An application's scratch directory, and those that killed drivers have left behind.
+
+Made and removed by SparkContext. A driver locks a file in its directory for as long as it lives.
+Where nobody holds that lock the driver was killed before it could tidy up, so the next driver with
+the same base directory removes what it left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import threading
+
+_NAME = re.compile(r"spark-[0-9a-f]{32}")
+_LOCK = ".driver"
+
+
+class Scratch:
+    """A directory of its own below `base`, which is made if need be. Raises OSError."""
+
+    def __init__(self, base: str) -> None:
+        self.path = ""
+        while not os.path.exists(self.path):  # a driver that sweeps may have been faster
+            self.path = os.path.join(os.path.abspath(base), f"spark-{os.urandom(16).hex()}")
+            os.makedirs(self.path, mode=0o700)
+            self._lock = os.open(os.path.join(self.path, _LOCK), os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        left = _left_behind(os.path.abspath(base))
+        if left:
+            threading.Thread(target=_remove, args=(left,), name="scratch", daemon=True).start()
+
+    def remove(self) -> None:
+        """Delete it with all that is in it; to be called once."""
+        _remove({self.path: self._lock})
+
+
+def _left_behind(base: str) -> dict[str, int]:
+    """Lock all directories whose drivers are gone; returns the descriptors of the locks."""
+    left = {}
+    with os.scandir(base) as entries:
+        paths = [entry.path for entry in entries if _NAME.fullmatch(entry.name)]
+    for path in paths:
+        try:
+            lock = os.open(os.path.join(path, _LOCK), os.O_RDWR)
+        except OSError:
+            continue  # it has just been made, or removed, or is another user's
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            left[path] = lock
+    return left
+
+
+def _remove(locked: dict[str, int]) -> None:
+    import shutil
+
+    for path, lock in locked.items():
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(lock)
