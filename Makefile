@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check proto bench docs
+.PHONY: help setup demo test soak check proto bench docs
 
 help:  ## list the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(VENV)/.user-stamp  ## start a small cluster and run two driver scripts o
 
 test: $(VENV)/.dev-stamp  ## run the tests
 	@$(BIN)/python -m pytest
+
+soak: $(VENV)/.dev-stamp  ## try forty times as many random stories as the tests do
+	@$(BIN)/python -m pytest -m seeds --soak 40
 
 check: $(VENV)/.dev-stamp  ## lint, types, layers, generated files
 	@$(BIN)/ruff format --check .

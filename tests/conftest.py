@@ -11,6 +11,17 @@ REQUIRE_ALL = "MINIMESOS_REQUIRE_ALL"
 """Set where everything that tests need is installed: there, a test that is skipped has failed."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", type=int, default=1, help="how many times as many seeds to try")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    seeds = metafunc.definition.get_closest_marker("seeds")
+    if seeds is not None:
+        count = seeds.args[0] * metafunc.config.getoption("--soak")
+        metafunc.parametrize("seed", range(count))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

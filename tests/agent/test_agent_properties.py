@@ -28,7 +28,6 @@ from minimesos.resources import Resources
 from minimesos.states import is_terminal
 
 STATES = (mesos_pb2.TASK_RUNNING, mesos_pb2.TASK_FINISHED, mesos_pb2.TASK_FAILED)
-SEEDS = range(25)
 STEPS = 300
 
 
@@ -214,7 +213,7 @@ class World:
             self.acknowledge()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.seeds(25)
 def test_agent_keeps_count_and_comes_to_rest(bench: Any, seed: int) -> None:
     world = World(bench, seed)
     for _ in range(STEPS):

@@ -15,7 +15,6 @@ from minimesos.proto.minimesos import cluster_pb2
 from minimesos.testing import builders
 from minimesos.testing.builders import Call
 
-SEEDS = range(12)
 STEPS = 400
 DEPTH_MAX = 6
 TEXTS = ("", "*", "dev", "eng/web", "../..", "\0", "x" * 300, "cpus", "mem", "1secs")
@@ -106,7 +105,7 @@ def step(world: Any, writer: Writer) -> None:
             world.give(Received(scheduler, call))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.seeds(12)
 def test_a_master_survives_whatever_its_peers_send(world: Any, seed: int) -> None:
     writer = Writer(world, Random(seed))
     for _ in range(STEPS):

@@ -9,7 +9,7 @@ from minimesos.testing.cluster import SimCluster
 from minimesos.testing.nemesis import torment
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.seeds(8)
 def test_a_tormented_cluster_breaks_no_rule_and_settles(seed):
     cluster = SimCluster(seed=seed, agents=3)
     cluster.subscribe("batch", "a", failover_timeout=1e6, checkpoint=True)

@@ -49,7 +49,7 @@ def test_a_job_of_three_stages_survives_too(new_cluster, noticed_after_s):
         assert dict(three_stages(cluster).collect()) == COUNTS, f"killed at step {fatal_step}"
 
 
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.seeds(80)
 def test_results_are_right_whatever_happens(new_cluster, seed, worker_killed):
     dice = random.Random(seed)
     cluster = new_cluster(executors=dice.randint(1, 3), cores=dice.randint(1, 3))
