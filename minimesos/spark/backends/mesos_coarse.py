@@ -50,6 +50,7 @@ _FAILED_STATES = frozenset(
     {mesos_pb2.TASK_FAILED, mesos_pb2.TASK_LOST, mesos_pb2.TASK_ERROR, mesos_pb2.TASK_DROPPED,
      mesos_pb2.TASK_GONE, mesos_pb2.TASK_GONE_BY_OPERATOR}
 )  # fmt: skip
+_MEMORY_LIMIT = mesos_pb2.TaskStatus.REASON_CONTAINER_LIMITATION_MEMORY
 _CALL = scheduler_pb2.Call
 _EVENT = scheduler_pb2.Event
 
@@ -209,9 +210,12 @@ class CoarseMesosBackend:
         _log.info("Mesos task is now", task=task_id, state=state)
         if status.state not in TERMINAL:
             return
-        failed = status.state in _FAILED_STATES
         agent_id = self._ledger.agent_by_task_id.get(task_id)
-        if agent_id is None or not self._ledger.finish(task_id, failed):
+        has_attached = self._server.has_attached(task_id)
+        failed = status.state in _FAILED_STATES
+        # Tasks that need too much memory do so anywhere, and are charged with the loss themselves.
+        is_blamed = failed and not (has_attached and status.reason == _MEMORY_LIMIT)
+        if agent_id is None or not self._ledger.finish(task_id, is_blamed):
             return
         if not self._ledger.cores_by_task_id:
             self._all_gone.set()
@@ -220,15 +224,15 @@ class CoarseMesosBackend:
         reason = f"Executor finished with state {state.removeprefix('TASK_')}"
         if status.message:
             reason += f": {status.message}"
-        known = self._server.forget(task_id, reason)
-        if failed:
+        self._server.forget(task_id, reason)
+        agent = self._ledger.agents[agent_id]
+        if failed and not has_attached:
+            _log.warning(
+                "Executor did not start", executor=task_id, agent=agent.hostname, reason=reason
+            )
+        if is_blamed:
             self._last_failure = reason
-            agent = self._ledger.agents[agent_id]
-            if not known:
-                _log.warning(
-                    "Executor did not start", executor=task_id, agent=agent.hostname, reason=reason
-                )
-            if agent.failures == MAX_AGENT_FAILURES:
+            if agent.is_excluded:
                 _log.warning("Agent excluded", agent=agent.hostname, failures=agent.failures)
         self._call(_CALL(type=_CALL.REVIVE))  # earlier declines may have used long filters
 

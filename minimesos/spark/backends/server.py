@@ -99,18 +99,16 @@ class ExecutorServer:
         """An executor of this id may attach, once."""
         self._expected.add(executor_id)
 
-    def forget(self, executor_id: str, reason: str) -> bool:
-        """An executor is known to be gone; `reason` is better than what we would say.
+    def has_attached(self, executor_id: str) -> bool:
+        """Say whether an executor that was expected has come, if only for a while."""
+        return executor_id not in self._expected
 
-        Returns False if it had never attached.
-        """
-        if executor_id in self._expected:
-            self._expected.discard(executor_id)
-            return False
+    def forget(self, executor_id: str, reason: str) -> None:
+        """An executor is known to be gone; `reason` is better than what we would say."""
+        self._expected.discard(executor_id)
         executor = self._executors.get(executor_id)
         if executor is not None:
             self._lose(executor, reason)
-        return True
 
     def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
         """Send a frame; dropped if the executor is gone."""

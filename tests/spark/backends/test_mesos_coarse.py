@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -56,6 +57,31 @@ HOMELESS = """
 from minimesos.spark import SparkContext, SparkConf
 conf = SparkConf().set("spark.mesos.executor.home", "/nowhere")
 SparkContext("local-cluster[1,1,512]", "homeless", conf=conf).parallelize([1], 1).count()
+"""
+
+
+def test_a_job_that_needs_too_much_memory_fails_with_peak_and_limit_and_the_next_one_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", GREEDY], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "failed 4 times" in done.stdout
+    assert re.search(r"Memory limit exceeded: Requested: 448MB Maximum Used: \d+MB", done.stdout)
+    assert done.stdout.splitlines()[-1] == "10"
+
+
+GREEDY = """
+from minimesos.spark import SparkContext
+sc = SparkContext("local-cluster[1,1,32]", "greedy")
+def devour(it):
+    eaten = []
+    while True:
+        eaten.append(b"x" * 50_000_000)
+try:
+    sc.parallelize([1], 1).foreachPartition(devour)
+except Exception as error:
+    print(error)
+print(sc.parallelize(range(10), 2).count())
 """
 
 

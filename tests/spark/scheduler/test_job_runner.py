@@ -16,7 +16,6 @@ from minimesos.spark.closure import refuse_stray
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 from minimesos.spark.errors import SparkException
-from minimesos.spark.scheduler import job_runner
 from minimesos.spark.scheduler.effects import JobAborted, JobCancelled
 from minimesos.spark.scheduler.job_runner import JobRunner
 from minimesos.spark.scheduler.limits import Limits
