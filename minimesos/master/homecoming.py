@@ -59,8 +59,9 @@ def _used_resources(
     tasks: Iterable[mesos_pb2.Task], executors: Iterable[mesos_pb2.ExecutorInfo]
 ) -> Iterable[Resources]:
     for task in tasks:
+        resources = Resources.from_proto(task.resources)  # must be sound also where it has ended
         if not releases_resources(task.state):
-            yield Resources.from_proto(task.resources)
+            yield resources
     for executor in executors:
         yield Resources.from_proto(executor.resources)
 

@@ -136,6 +136,8 @@ class Checkers:
             (framework.id, task.id): cluster.name_of(task.agent_id)
             for framework in cluster.master.cluster.frameworks.values()
             for task in framework.tasks.values()
+            # The end of a task waits for ever for a framework that does not come back to hear it.
+            if framework.connected or not task.is_terminal
         }
         if running != held:
             yield f"agents run {running}, the master holds {held}"

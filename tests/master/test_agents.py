@@ -103,12 +103,30 @@ def test_an_invalid_agent_is_refused_and_told_why(world, info, message):
             },
             "Task t1 is on agent another",
         ),
+        (
+            {
+                "tasks": [
+                    mesos_pb2.Task(
+                        name="t",
+                        task_id={"value": "t1"},
+                        framework_id={"value": "f1"},
+                        agent_id={"value": "@agent"},
+                        state=mesos_pb2.TASK_FINISHED,  # its resources count no more
+                        resources=[mesos_pb2.Resource(name="", type=mesos_pb2.Value.SCALAR)],
+                    )
+                ]
+            },
+            "Invalid resources: a resource has no name",
+        ),
     ],
 )
 def test_an_agent_that_returns_with_what_cannot_be_its_own_is_refused(world, brought, message):
     info = builders.agent_info("a1")
     info.id.value = world.agent()
     back = cluster_pb2.ReregisterAgent(agent_info=info, **brought)
+    for task in back.tasks:
+        if task.agent_id.value == "@agent":
+            task.agent_id.CopyFrom(info.id)
     world.give(Received("agent/again", back))
     assert world.take("agent/again") == [cluster_pb2.RegistrationRefused(message=message)]
 

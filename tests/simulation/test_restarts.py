@@ -86,3 +86,20 @@ def test_an_agent_that_restarts_at_once_gets_a_new_id_and_the_old_tasks_are_lost
     assert cluster.agent("agent-1").state.agent_id != agent_id
     assert framework.states(task)[-1] == "TASK_LOST"
     cluster.settle()
+
+
+def test_the_end_of_a_task_whose_framework_a_former_master_removed_keeps_nobody_from_rest():
+    cluster = SimCluster(seed=98)
+    framework = cluster.subscribe("spark", role="dev", failover_timeout=600, checkpoint=True)
+    framework.launch_on("agent-1", behaviour=finishes(after_s=20))
+    cluster.partition("agent-1")
+    cluster.operator_teardown(framework)
+    cluster.advance(60)
+    assert framework.over
+
+    cluster.crash("master")  # and with it the memory of what was removed
+    cluster.restart("master")
+    cluster.heal("agent-1")
+    cluster.settle()
+
+    assert cluster.master.allocated("dev") == Resources.EMPTY
