@@ -100,6 +100,9 @@ def test_the_end_of_a_task_whose_framework_a_former_master_removed_keeps_nobody_
     cluster.crash("master")  # and with it the memory of what was removed
     cluster.restart("master")
     cluster.heal("agent-1")
+    cluster.advance(200)  # the agent misses the pings and comes back, with an end to report
+    (told,) = cluster.master.cluster.frameworks.values()
+    assert [task.state for task in told.tasks.values()] == [mesos_pb2.TASK_FINISHED]
     cluster.settle()
 
     assert cluster.master.allocated("dev") == Resources.EMPTY
