@@ -136,6 +136,15 @@ duration = _flag(parse_duration, format_duration, "a duration like 10secs; held 
 size = _flag(parse_size, format_size, "a size like 512MB; held in bytes")
 
 
+def one_of(*choices: str) -> Callable[[str], str | None]:
+    """Return a check that admits only these choices."""
+
+    def check(value: str) -> str | None:
+        return None if value in choices else f"expecting one of {', '.join(choices)}"
+
+    return check
+
+
 def read_by(reader: Callable[[str], object]) -> Callable[[str], str | None]:
     """Make a flag's `check` of the function that reads its text later and raises InvalidValue."""
 

@@ -16,7 +16,17 @@ from minimesos.agent.environment import parse_variables
 from minimesos.attributes import parse_attributes
 from minimesos.detector import master_address
 from minimesos.errors import InvalidValue
-from minimesos.flags import boolean, duration, integer, ip_address, path, port_number, read_by, text
+from minimesos.flags import (
+    boolean,
+    duration,
+    integer,
+    ip_address,
+    one_of,
+    path,
+    port_number,
+    read_by,
+    text,
+)
 from minimesos.ids import role_problem
 from minimesos.resources import Resources
 
@@ -35,10 +45,6 @@ def isolators(isolation: str) -> tuple[str, ...]:
         known = ", ".join(ISOLATORS)
         raise InvalidValue(f"unknown isolation '{unknown[0]}', expecting some of {known}")
     return tuple(dict.fromkeys(names))
-
-
-def _one_of(*choices: str) -> str:
-    return f"expecting one of {', '.join(choices)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +105,11 @@ class AgentFlags:
     )
     logging_level: str = text(
         "INFO",
-        check=lambda level: None if level in log.LEVELS else _one_of(*log.LEVELS),
+        check=one_of(*log.LEVELS),
         help="Least severity that is logged.",
     )
     log_format: str = text(
         "glog",
-        check=lambda name: None if name in log.FORMATS else _one_of(*log.FORMATS),
+        check=one_of(*log.FORMATS),
         help="Form of log lines: glog for people, json for programs.",
     )

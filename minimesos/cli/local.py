@@ -23,7 +23,16 @@ from minimesos.cli.agent import pages as agent_pages
 from minimesos.cli.master import pages as master_pages
 from minimesos.cli.programs import RAW, run_program
 from minimesos.errors import InvalidValue
-from minimesos.flags import boolean, integer, ip_address, load_or_exit, number, port_number, text
+from minimesos.flags import (
+    boolean,
+    integer,
+    ip_address,
+    load_or_exit,
+    number,
+    one_of,
+    port_number,
+    text,
+)
 from minimesos.log import FORMATS, LEVELS
 from minimesos.resources import Resources
 
@@ -34,10 +43,6 @@ if TYPE_CHECKING:
 PROGRAM = "minimesos local"
 AGENTS_MAX = 100
 REGISTRATION_BACKOFF_S = 0.01  # the master is in this process and already there
-
-
-def _one_of(choices: Iterable[str], value: str) -> str | None:
-    return None if value in choices else f"expecting one of {', '.join(choices)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,8 @@ class LocalFlags:
     exit_on_stdin_eof: bool = boolean(
         False, help="End when standard input does, so that no cluster outlives who started it."
     )
-    logging_level: str = text(
-        "INFO", check=lambda value: _one_of(LEVELS, value), help="Least severity that is logged."
-    )
-    log_format: str = text(
-        "glog", check=lambda value: _one_of(FORMATS, value), help="Form of log lines: glog or json."
-    )
+    logging_level: str = text("INFO", check=one_of(*LEVELS), help="Least severity that is logged.")
+    log_format: str = text("glog", check=one_of(*FORMATS), help="Form of log lines: glog or json.")
 
     @property
     def resources(self) -> str:

@@ -11,18 +11,20 @@ from dataclasses import dataclass
 
 from minimesos.allocator.allocator import MIN_ALLOCATABLE, parse_alternatives
 from minimesos.errors import InvalidValue
-from minimesos.flags import boolean, duration, integer, ip_address, port_number, read_by, text
+from minimesos.flags import (
+    boolean,
+    duration,
+    integer,
+    ip_address,
+    one_of,
+    port_number,
+    read_by,
+    text,
+)
 from minimesos.ids import DEFAULT_ROLE, role_problem
 from minimesos.log import FORMATS, LEVELS
 
 REGISTRIES = ("in_memory",)
-
-
-def _one_of(*choices: str) -> Callable[[str], str | None]:
-    def check(value: str) -> str | None:
-        return None if value in choices else f"expecting one of {', '.join(choices)}"
-
-    return check
 
 
 def _at_least(minimum: float, words: str) -> Callable[[float], str | None]:
@@ -73,11 +75,11 @@ class MasterFlags:
     registry: str = text(
         "in_memory",
         help="Where what must survive a restart is kept: in_memory (nowhere).",
-        check=_one_of(*REGISTRIES),
+        check=one_of(*REGISTRIES),
     )
     cluster: str | None = text(help="Name of the cluster, for people.")
     allocator: str = text(
-        "hierarchical", help="The allocator.", check=_one_of("hierarchical", "HierarchicalDRF")
+        "hierarchical", help="The allocator.", check=one_of("hierarchical", "HierarchicalDRF")
     )
     allocation_interval: float = duration(
         "1secs", help="Time between periodic allocations.", check=_positive_duration
@@ -134,9 +136,9 @@ class MasterFlags:
         1000, help="Unreachable tasks to remember of each framework.", check=_at_least(0, "0")
     )
     logging_level: str = text(
-        "INFO", help="Least severe log lines to print.", check=_one_of(*LEVELS)
+        "INFO", help="Least severe log lines to print.", check=one_of(*LEVELS)
     )
-    log_format: str = text("glog", help="Form of log lines: glog or json.", check=_one_of(*FORMATS))
+    log_format: str = text("glog", help="Form of log lines: glog or json.", check=one_of(*FORMATS))
     quiet: bool = boolean(False, help="Log nothing to standard error.")
 
     def problems(self) -> Iterable[str]:

@@ -46,10 +46,7 @@ from minimesos.states import TERMINAL
 
 SECRET_VARIABLE = "MINIMESOS_SPARK_SECRET"
 _SECRET_BYTES = 32
-_FAILED_STATES = frozenset(
-    {mesos_pb2.TASK_FAILED, mesos_pb2.TASK_LOST, mesos_pb2.TASK_ERROR, mesos_pb2.TASK_DROPPED,
-     mesos_pb2.TASK_GONE, mesos_pb2.TASK_GONE_BY_OPERATOR}
-)  # fmt: skip
+_FAILED_STATES = TERMINAL - {mesos_pb2.TASK_FINISHED, mesos_pb2.TASK_KILLED}
 _MEMORY_LIMIT = mesos_pb2.TaskStatus.REASON_CONTAINER_LIMITATION_MEMORY
 _CALL = scheduler_pb2.Call
 _EVENT = scheduler_pb2.Event
