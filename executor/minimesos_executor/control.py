@@ -14,7 +14,7 @@ from typing import Protocol
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import Reactor
-from minimesos.spark.settings import LOCALITY_WAIT_PROCESS
+from minimesos.spark.settings.scheduling import LOCALITY_WAIT_PROCESS
 from minimesos_executor.pool import Fetch, WorkerPool
 from minimesos_executor.results import ResultOutbox
 from minimesos_executor.workers import WorkerSource

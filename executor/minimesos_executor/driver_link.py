@@ -34,7 +34,7 @@ from minimesos.spark.backends.doorkeeper import (
     knock,
 )
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
-from minimesos.spark.settings import HEARTBEAT_INTERVAL
+from minimesos.spark.settings.executors import HEARTBEAT_INTERVAL
 from minimesos_executor.control import Control, Identity
 from minimesos_executor.pool import Fetch
 from minimesos_executor.workers import WorkerSource

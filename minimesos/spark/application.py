@@ -13,7 +13,8 @@ from typing import Any
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import PySparkRuntimeError
 from minimesos.spark.scratch import Scratch
-from minimesos.spark.settings import APP_NAME, EXECUTOR_ENV_PREFIX, LOCAL_DIR, MASTER, check
+from minimesos.spark.settings import EXECUTOR_ENV_PREFIX, check
+from minimesos.spark.settings.application import APP_NAME, LOCAL_DIR, MASTER
 
 # What PySpark puts into every application's configuration.
 _DEFAULTS = {"spark.rdd.compress": "true", "spark.serializer.objectStreamReset": "100"}

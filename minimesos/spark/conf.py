@@ -10,7 +10,8 @@ from typing import Any, overload
 
 from minimesos.errors import InvalidValue
 from minimesos.spark.errors import PySparkRuntimeError
-from minimesos.spark.settings import APP_NAME, EXECUTOR_ENV_PREFIX, MASTER
+from minimesos.spark.settings import EXECUTOR_ENV_PREFIX
+from minimesos.spark.settings.application import APP_NAME, MASTER
 
 
 class SparkConf:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 import minimesos
 from minimesos import log
 from minimesos.log import ROOT
-from minimesos.spark import callsite, settings
+from minimesos.spark import callsite
 from minimesos.spark.accumulators import Accumulator, AccumulatorParam, default_param
 from minimesos.spark.application import application_settings, make_scratch, spark_user
 from minimesos.spark.broadcast import Broadcast
@@ -33,6 +33,9 @@ from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
 from minimesos.spark.files import ROOT_SETTING, SparkFiles
 from minimesos.spark.rdd import RDD
 from minimesos.spark.scratch import Scratch
+from minimesos.spark.settings.application import APP_NAME, FILES, FILES_OVERWRITE, MASTER, PY_FILES
+from minimesos.spark.settings.executors import ALLOW_SPARK_CONTEXT
+from minimesos.spark.settings.scheduling import DEFAULT_PARALLELISM
 from minimesos.spark.sources import Sources
 from minimesos.spark.taskcontext import TaskContext
 
@@ -118,8 +121,8 @@ class SparkContext(Sources):
     def _start(self, conf: SparkConf, py_files: list[str] | None) -> None:
         self._conf = conf
         _show_warnings()
-        self.master = settings.MASTER.read(conf) or ""
-        self.appName = settings.APP_NAME.read(conf) or ""
+        self.master = MASTER.read(conf) or ""
+        self.appName = APP_NAME.read(conf) or ""
         self._scratch = make_scratch(conf)
         atexit.register(self.stop)
         root = os.path.join(self._scratch.path, "files")
@@ -129,9 +132,9 @@ class SparkContext(Sources):
         conf.set(ROOT_SETTING, root)
         self._runner = _start_runner(self.master, conf, self._scratch.path)
         conf.set("spark.app.id", self._runner.application_id)
-        for path in [*(py_files or ()), *settings.PY_FILES.read(conf)]:
+        for path in [*(py_files or ()), *PY_FILES.read(conf)]:
             self.addPyFile(path)
-        for path in settings.FILES.read(conf):
+        for path in FILES.read(conf):
             self.addFile(path)
 
     # Shared variables and files.
@@ -153,7 +156,7 @@ class SparkContext(Sources):
         """Ship a file, or with `recursive` a directory, to tasks; see `SparkFiles.get`."""
         from minimesos.spark.files import add_file
 
-        add_file(path, recursive, settings.FILES_OVERWRITE.read(self._conf))
+        add_file(path, recursive, FILES_OVERWRITE.read(self._conf))
 
     def addPyFile(self, path: str) -> None:
         """Make a .py file, or the modules of a .zip or .egg, importable in tasks and here."""
@@ -257,7 +260,7 @@ class SparkContext(Sources):
     @property
     def defaultParallelism(self) -> int:
         """Partitions of a collection or shuffle for which none are given."""
-        configured = settings.DEFAULT_PARALLELISM.read(self._conf)
+        configured = DEFAULT_PARALLELISM.read(self._conf)
         return configured or self._running().default_parallelism
 
     @property
@@ -268,7 +271,7 @@ class SparkContext(Sources):
     @property
     def has_default_parallelism(self) -> bool:
         """Whether `spark.default.parallelism` is set, which then rules shuffles too."""
-        return settings.DEFAULT_PARALLELISM.read(self._conf) is not None
+        return DEFAULT_PARALLELISM.read(self._conf) is not None
 
     def getConf(self) -> SparkConf:
         """Return a copy of the configuration."""
@@ -370,7 +373,7 @@ def _show_warnings() -> None:
 
 
 def _refuse_in_task(conf: SparkConf | None) -> None:
-    allowed = conf is not None and settings.ALLOW_SPARK_CONTEXT.read(conf)
+    allowed = conf is not None and ALLOW_SPARK_CONTEXT.read(conf)
     if TaskContext.get() is not None and not allowed:
         raise _only_on_driver()
 

@@ -15,7 +15,7 @@ import sys
 import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.spark import SparkConf, SparkContext
-from minimesos.spark.settings import APP_NAME, MASTER
+from minimesos.spark.settings.application import APP_NAME, MASTER
 
 _BANNER = r"""
 Welcome to

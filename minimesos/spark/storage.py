@@ -19,7 +19,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from minimesos.spark.setting_kinds import MIB
-from minimesos.spark.settings import EXECUTOR_MEMORY, MEMORY_FRACTION
+from minimesos.spark.settings.executors import EXECUTOR_MEMORY, MEMORY_FRACTION
 
 if TYPE_CHECKING:
     from minimesos.spark.lineage import Lineage

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from minimesos.spark.settings import TASK_CPUS
+from minimesos.spark.settings.scheduling import TASK_CPUS
 
 if TYPE_CHECKING:
     from minimesos.spark.accumulators import Accumulator

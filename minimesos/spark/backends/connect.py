@@ -15,7 +15,8 @@ from minimesos.detector import master_address
 from minimesos.spark.backends.backend import Backend
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import SparkException
-from minimesos.spark.settings import DRIVER_HOST, TASK_MAX_FAILURES
+from minimesos.spark.settings.application import DRIVER_HOST
+from minimesos.spark.settings.scheduling import TASK_MAX_FAILURES
 
 _LOCAL = re.compile(r"local(?:\[\s*(\d+|\*)\s*(?:,\s*(\d+)\s*)?\])?")
 _LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")

@@ -15,7 +15,8 @@ from typing import Protocol
 from minimesos.errors import MinimesosError
 from minimesos.spark.backends.offers import CoarseSettings
 from minimesos.spark.conf import SparkConf
-from minimesos.spark.settings import CLUSTER_LOG_LEVEL, EXECUTOR_CORES, EXECUTOR_MEMORY
+from minimesos.spark.settings.application import CLUSTER_LOG_LEVEL
+from minimesos.spark.settings.executors import EXECUTOR_CORES, EXECUTOR_MEMORY
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0

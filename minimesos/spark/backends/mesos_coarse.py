@@ -42,6 +42,15 @@ from minimesos.spark.backends.offers import (
 )
 from minimesos.spark.backends.server import ExecutorServer
 from minimesos.spark.conf import SparkConf
+from minimesos.spark.settings.application import APP_NAME, DRIVER_HOST, REGISTRATION_TIMEOUT
+from minimesos.spark.settings.mesos import (
+    MESOS_COARSE_SHUTDOWN_TIMEOUT,
+    MESOS_EXECUTOR_HOME,
+    MESOS_FAILOVER_TIMEOUT,
+    MESOS_FRAMEWORK_ID,
+    MESOS_PRINCIPAL,
+    MESOS_ROLE,
+)
 from minimesos.states import TERMINAL
 
 SECRET_VARIABLE = "MINIMESOS_SPARK_SECRET"
@@ -109,7 +118,7 @@ class CoarseMesosBackend:
             await self._cluster.address(),
             self._framework,
             random=random.Random(),
-            give_up_s=settings.REGISTRATION_TIMEOUT.read(self._conf),
+            give_up_s=REGISTRATION_TIMEOUT.read(self._conf),
         )
         self._host = ActorLoop(self._session)
         self._peers = Peers(self._host)
@@ -140,7 +149,7 @@ class CoarseMesosBackend:
 
     async def _end_executors(self) -> None:
         self._server.shut_down_executors()
-        timeout_s = settings.MESOS_COARSE_SHUTDOWN_TIMEOUT.read(self._conf)
+        timeout_s = MESOS_COARSE_SHUTDOWN_TIMEOUT.read(self._conf)
         if self._ledger.cores_by_task_id and self._session.is_subscribed:
             try:
                 await asyncio.wait_for(self._all_gone.wait(), timeout_s)
@@ -293,15 +302,15 @@ def framework_info(conf: SparkConf) -> mesos_pb2.FrameworkInfo:
     """Describe the application to the master."""
     info = mesos_pb2.FrameworkInfo(
         user=spark_user(),
-        name=settings.APP_NAME.read(conf) or "minimesos",
-        hostname=os.environ.get("SPARK_PUBLIC_DNS") or settings.DRIVER_HOST.read(conf),
-        role=settings.MESOS_ROLE.read(conf),
-        failover_timeout=settings.MESOS_FAILOVER_TIMEOUT.read(conf),
+        name=APP_NAME.read(conf) or "minimesos",
+        hostname=os.environ.get("SPARK_PUBLIC_DNS") or DRIVER_HOST.read(conf),
+        role=MESOS_ROLE.read(conf),
+        failover_timeout=MESOS_FAILOVER_TIMEOUT.read(conf),
     )
-    framework_id = settings.MESOS_FRAMEWORK_ID.read(conf)
+    framework_id = MESOS_FRAMEWORK_ID.read(conf)
     if framework_id is not None:
         info.id.value = framework_id
-    principal = settings.MESOS_PRINCIPAL.read(conf)
+    principal = MESOS_PRINCIPAL.read(conf)
     if principal is not None:
         info.principal = principal
     return info
@@ -312,5 +321,5 @@ def executor_python(conf: SparkConf) -> str:
 
     Whether agents have it shows there.
     """
-    home = settings.MESOS_EXECUTOR_HOME.read(conf)
+    home = MESOS_EXECUTOR_HOME.read(conf)
     return sys.executable if home is None else os.path.join(home, "bin", "python")

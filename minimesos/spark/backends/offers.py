@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.spark.setting_kinds import Texts
-from minimesos.spark.settings import (
-    CORES_MAX,
-    EXECUTOR_CORES,
-    EXECUTOR_MEMORY,
+from minimesos.spark.settings.executors import CORES_MAX, EXECUTOR_CORES, EXECUTOR_MEMORY
+from minimesos.spark.settings.mesos import (
     MESOS_EXTRA_CORES,
     MESOS_MEMORY_OVERHEAD,
     MESOS_REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,

@@ -28,13 +28,13 @@ from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, ROOT_KEY, Doork
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
-from minimesos.spark.settings import (
+from minimesos.spark.settings.application import (
     DRIVER_BIND_ADDRESS,
     DRIVER_HOST,
     DRIVER_PORT,
-    NETWORK_TIMEOUT,
     PORT_MAX_RETRIES,
 )
+from minimesos.spark.settings.executors import NETWORK_TIMEOUT
 
 HANDSHAKE_TIMEOUT_S = 10.0
 REASON_TIMEOUT_S = 0.5  # how long a lost connection waits for somebody who knows why

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from minimesos.spark.errors import SparkException
 from minimesos.spark.io.serializers import write_batches
 from minimesos.spark.io.text import local_path, uri
-from minimesos.spark.settings import VALIDATE_OUTPUT_SPECS
+from minimesos.spark.settings.scheduling import VALIDATE_OUTPUT_SPECS
 
 if TYPE_CHECKING:
     from minimesos.spark.rdd import RDD

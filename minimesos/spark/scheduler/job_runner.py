@@ -40,7 +40,7 @@ from minimesos.spark.scheduler.effects import (
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job
-from minimesos.spark.settings import DRIVER_HOST
+from minimesos.spark.settings.application import DRIVER_HOST
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minimesos.spark.setting_kinds import Texts
-from minimesos.spark.settings import (
-    DRIVER_MAX_RESULT_SIZE,
+from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
+from minimesos.spark.settings.scheduling import (
     LOCALITY_WAIT,
     STAGE_MAX_CONSECUTIVE_ATTEMPTS,
     TASK_MAX_FAILURES,

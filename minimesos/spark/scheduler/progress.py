@@ -13,7 +13,7 @@ from typing import TextIO
 
 from minimesos.spark.scheduler.dag import StageProgress
 from minimesos.spark.setting_kinds import Texts
-from minimesos.spark.settings import SHOW_CONSOLE_PROGRESS
+from minimesos.spark.settings.application import SHOW_CONSOLE_PROGRESS
 
 FIRST_AFTER_S = 0.5
 REFRESH_S = 0.2

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import psutil
 
 from minimesos.spark.setting_kinds import Texts
-from minimesos.spark.settings import WORKER_MEMORY
+from minimesos.spark.settings.executors import WORKER_MEMORY
 
 _GROWTH_AFTER_SPILL = 1.05
 

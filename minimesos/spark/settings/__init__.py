@@ -1,0 +1,68 @@
+"""Every `spark.*` setting that minimesos reads: its name, kind, default and meaning, once.
+
+A module for each subject declares them; driver, backends, executors and workers read them as
+`EXECUTOR_CORES.read(conf)`. A context calls `check` before it launches anything, so that all
+malformed settings are reported at once; docs/configuration/spark.md is written from here. Other
+settings are kept, and sent to executors, without being looked at.
+
+Source: Spark's "Configuration" and "Running Spark on Mesos" pages; defaults as in Spark 3.5 and, of
+`spark.mesos.*`, in Spark 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from types import ModuleType
+from typing import Any
+
+from minimesos.errors import InvalidValue
+from minimesos.spark.setting_kinds import Setting, Texts
+from minimesos.spark.settings import (
+    allocation,
+    application,
+    executors,
+    mesos,
+    scheduling,
+    shuffle,
+)
+
+EXECUTOR_ENV_PREFIX = "spark.executorEnv."
+"""What follows is the name of an environment variable of executors."""
+
+_SUBJECTS = (allocation, application, executors, mesos, scheduling, shuffle)
+
+
+def _declared(subject: ModuleType) -> list[Setting[Any]]:
+    return [each for each in vars(subject).values() if isinstance(each, Setting)]
+
+
+SETTINGS: tuple[Setting[Any], ...] = tuple(
+    sorted(
+        chain.from_iterable(map(_declared, _SUBJECTS)),
+        key=lambda setting: setting.name,
+    )
+)
+"""All of the above, by name."""
+
+
+def check(conf: Texts) -> None:
+    """Raise InvalidValue that lists every malformed setting, a line each, if there is one."""
+    problems = []
+    for setting in SETTINGS:
+        if conf.get(setting.name) is not None:
+            try:
+                setting.read(conf)
+            except InvalidValue as error:
+                problems.append(str(error))
+    if problems:
+        raise InvalidValue("\n".join(problems))
+
+
+def executor_environment(conf: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables that the application sets for its executors."""
+    return {
+        key.removeprefix(EXECUTOR_ENV_PREFIX): value
+        for key, value in conf.items()
+        if key.startswith(EXECUTOR_ENV_PREFIX)
+    }

@@ -1,0 +1,35 @@
+"""Executors and their workers: size, memory, liveness.
+
+Source: Spark's "Configuration" and "Running Spark on Mesos" pages.
+"""
+
+from __future__ import annotations
+
+from minimesos.spark.setting_kinds import flag, mebibytes, number, python_size_bytes, seconds, whole
+
+CORES_MAX = whole("spark.cores.max", None, "Cores that it takes at most; all if unset.", minimum=1)
+EXECUTOR_CORES = whole(
+    "spark.executor.cores",
+    None,
+    "Cores of each executor; if unset, all whole cores of the offer it is launched on.",
+    minimum=1,
+)
+EXECUTOR_MEMORY = mebibytes("spark.executor.memory", "1g", "Memory of each executor.")
+MEMORY_FRACTION = number(
+    "spark.memory.fraction",
+    0.6,
+    "Share of an executor's memory, less 300 MiB, for cached partitions.",
+    most=1,
+)
+WORKER_MEMORY = python_size_bytes(
+    "spark.python.worker.memory", "512m", "Memory of a worker process at which it spills."
+)
+HEARTBEAT_INTERVAL = seconds(
+    "spark.executor.heartbeatInterval", "10s", "Time between heartbeats of executors.", unit="ms"
+)
+NETWORK_TIMEOUT = seconds(
+    "spark.network.timeout", "120s", "Silence after which an executor counts as lost."
+)
+ALLOW_SPARK_CONTEXT = flag(
+    "spark.executor.allowSparkContext", False, "Whether a task may make a context."
+)
