@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.backends.backend import WorkerOffer
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.task import decode_success, stage_binary
 
@@ -49,9 +50,12 @@ class RecordingListener:
         self.added[executor_id] = location
         self._changed.set()
 
-    def executor_lost(self, executor_id: str, reason: str) -> None:
+    def executor_lost(self, executor_id: str, reason: str, caused_by_tasks: bool = True) -> None:
         self.lost[executor_id] = reason
         self._changed.set()
+
+    def resource_offers(self, offers: Sequence[WorkerOffer]) -> None:
+        raise AssertionError("no backend that is tested with this launches on offers")
 
     def backend_failed(self, message: str) -> None:
         self.failures.append(message)

@@ -7,10 +7,19 @@ Does not know about RDDs, stages or results' contents: those are opaque bytes he
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
+
+
+class WorkerOffer(NamedTuple):
+    """Cores that an executor may use for tasks at once, and for no longer than these run."""
+
+    executor_id: str
+    host: str
+    cores: int
 
 
 class BackendListener(Protocol):
@@ -19,8 +28,15 @@ class BackendListener(Protocol):
     def executor_added(self, executor_id: str, host: str, cores: int, location: Location) -> None:
         """An executor has registered, passed the handshake, and takes frames from now on."""
 
-    def executor_lost(self, executor_id: str, reason: str) -> None:
-        """An executor is gone with everything it held; `reason` says why, for people."""
+    def executor_lost(self, executor_id: str, reason: str, caused_by_tasks: bool = True) -> None:
+        """An executor is gone; `reason` says why, for people.
+
+        What ran on it is charged with a failure unless it certainly was not the cause.
+        """
+
+    def resource_offers(self, offers: Sequence[WorkerOffer]) -> None:
+        """Fill cores with tasks, this once: what is launched comes by `Backend.send` before this
+        returns. Only of backends that launch on offers."""
 
     def results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
         """Ends of tasks, as columns; each task that was sent ends exactly once or is lost."""
@@ -48,6 +64,12 @@ class Backend(Protocol):
         its files."""
         ...
 
+    @property
+    def launches_on_offers(self) -> bool:
+        """Whether tasks are launched by `resource_offers` only, instead of on what executors
+        have."""
+        ...
+
     async def start(self, listener: BackendListener) -> None:
         """Begin to acquire executors; returns once `application_id` is known, not waiting for them.
 
@@ -61,6 +83,21 @@ class Backend(Protocol):
 
     def revive(self) -> None:
         """Tasks wait and no executor is free: a backend that declined offers asks again."""
+        ...
+
+    def request_total_executors(self, total: int, local_tasks: Mapping[str, int]) -> None:
+        """Hold up to `total` executors; `local_tasks` counts waiting tasks by the host they prefer.
+
+        Until it is called the first time there is no limit, or 0 under dynamic allocation.
+        """
+        ...
+
+    def kill_executors(self, executor_ids: Sequence[str]) -> None:
+        """End these executors, which run nothing; `executor_lost` follows for each."""
+        ...
+
+    def shortage(self) -> list[str]:
+        """Say for people, a line each, why executors could not be launched; empty: not known."""
         ...
 
     async def stop(self) -> None:

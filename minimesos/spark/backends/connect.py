@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+from typing import TYPE_CHECKING
 
 from minimesos.detector import master_address
 from minimesos.spark.backends.backend import Backend
@@ -17,6 +19,11 @@ from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import SparkException
 from minimesos.spark.settings.application import DRIVER_HOST
 from minimesos.spark.settings.scheduling import TASK_MAX_FAILURES
+
+if TYPE_CHECKING:
+    from minimesos.spark.backends.local_cluster import Cluster
+
+_SECRET_BYTES = 32
 
 _LOCAL = re.compile(r"local(?:\[\s*(\d+|\*)\s*(?:,\s*(\d+)\s*)?\])?")
 _LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
@@ -41,18 +48,28 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
             return LocalBackend(cores, conf.as_mapping(), local_dir)
     elif match := _LOCAL_CLUSTER.fullmatch(master):
         from minimesos.spark.backends.local_cluster import PrivateCluster
-        from minimesos.spark.backends.mesos_coarse import CoarseMesosBackend
 
         agents, cores, memory_mb = map(int, match.groups())
         if agents and cores and memory_mb:
             cluster = PrivateCluster(agents, cores, memory_mb, conf)
-            return CoarseMesosBackend(conf, cluster, local_dir)
+            return _on_mesos(conf, cluster, local_dir)
     elif master.startswith("mesos://"):
         from minimesos.spark.backends.local_cluster import RunningCluster
-        from minimesos.spark.backends.mesos_coarse import CoarseMesosBackend
 
-        return CoarseMesosBackend(conf, RunningCluster(master_address(master)), local_dir)
+        return _on_mesos(conf, RunningCluster(master_address(master)), local_dir)
     raise SparkException(
         f"Could not parse Master URL: '{master}' (known forms: local, local[N], local[*], "
         "local[N,failures], local-cluster[executors,cores,memory], mesos://host:port)"
     )
+
+
+def _on_mesos(conf: SparkConf, cluster: Cluster, local_dir: str) -> Backend:
+    """Return the backend of the mode that the configuration chooses."""
+    from minimesos.spark.backends.coarse import CoarseGrainedCore
+    from minimesos.spark.backends.mesos import MesosBackend
+    from minimesos.spark.backends.mesos_coarse import framework_info
+
+    framework = framework_info(conf)
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    core = CoarseGrainedCore(conf, framework.name, secret)
+    return MesosBackend(conf, cluster, local_dir, framework, core, secret)

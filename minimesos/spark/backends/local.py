@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 
@@ -63,8 +63,21 @@ class LocalBackend:
         if self._executor is not None and self._executor.executor_id == executor_id:
             self._executor.send(frame)
 
+    @property
+    def launches_on_offers(self) -> bool:
+        return False
+
     def revive(self) -> None:
         """Nothing was ever declined."""
+
+    def request_total_executors(self, total: int, local_tasks: Mapping[str, int]) -> None:
+        """There is one executor, always."""
+
+    def kill_executors(self, executor_ids: Sequence[str]) -> None:
+        """Never asked for: there is one executor, always."""
+
+    def shortage(self) -> list[str]:
+        return []
 
     async def stop(self) -> None:
         executor, self._executor = self._executor, None

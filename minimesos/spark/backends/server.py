@@ -99,16 +99,12 @@ class ExecutorServer:
         """An executor of this id may attach, once."""
         self._expected.add(executor_id)
 
-    def has_attached(self, executor_id: str) -> bool:
-        """Say whether an executor that was expected has come, if only for a while."""
-        return executor_id not in self._expected
-
-    def forget(self, executor_id: str, reason: str) -> None:
+    def forget(self, executor_id: str, reason: str, caused_by_tasks: bool = True) -> None:
         """An executor is known to be gone; `reason` is better than what we would say."""
         self._expected.discard(executor_id)
         executor = self._executors.get(executor_id)
         if executor is not None:
-            self._lose(executor, reason)
+            self._lose(executor, reason, caused_by_tasks)
 
     def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
         """Send a frame; dropped if the executor is gone."""
@@ -232,13 +228,13 @@ class ExecutorServer:
             REASON_TIMEOUT_S, self._lose, executor, "its connection to the driver was lost"
         )
 
-    def _lose(self, executor: _Executor, reason: str) -> None:
+    def _lose(self, executor: _Executor, reason: str, caused_by_tasks: bool = True) -> None:
         if self._executors.get(executor.executor_id) is not executor:
             return
         del self._executors[executor.executor_id]
         executor.close()
         if not self._stopping:
-            self._listener.executor_lost(executor.executor_id, reason)
+            self._listener.executor_lost(executor.executor_id, reason, caused_by_tasks)
 
 
 class _Executor:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from minimesos.actor import Effect, SetTimer
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.backends.backend import WorkerOffer
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.effects import (
@@ -161,9 +162,15 @@ class DagScheduler:
         """An executor takes tasks from now on."""
         self._tasks.executor_added(location, cores, now)
 
-    def executor_removed(self, executor_id: str, reason: str, now: float) -> None:
-        """An executor is gone with everything it held."""
-        self._tasks.executor_lost(executor_id, reason, now)
+    def executor_removed(
+        self, executor_id: str, reason: str, caused_by_tasks: bool, now: float
+    ) -> None:
+        """An executor is gone; what ran on it is charged if it may have been the cause."""
+        self._tasks.executor_lost(executor_id, reason, caused_by_tasks, now)
+
+    def resource_offers(self, offers: Sequence[WorkerOffer], now: float) -> None:
+        """Fill cores with tasks, this once."""
+        self._tasks.resource_offers(offers, now)
 
     def results(self, executor_id: str, results: spark_pb2.TaskResults, now: float) -> None:
         """Tasks have ended on an executor."""

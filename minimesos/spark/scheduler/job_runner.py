@@ -24,7 +24,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.clock import Clock
 from minimesos.runtime.loop import LoopThread
 from minimesos.spark.accumulators import add_updates
-from minimesos.spark.backends.backend import Backend
+from minimesos.spark.backends.backend import Backend, WorkerOffer
 from minimesos.spark.backends.connect import connect
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import DRIVER, Location
@@ -189,9 +189,13 @@ class JobRunner:
         """An executor takes tasks from now on."""
         self._enter(self._core.executor_added, location, cores)
 
-    def executor_lost(self, executor_id: str, reason: str) -> None:
+    def executor_lost(self, executor_id: str, reason: str, caused_by_tasks: bool = True) -> None:
         """An executor is gone with everything it held."""
-        self._enter(self._core.executor_removed, executor_id, reason)
+        self._enter(self._core.executor_removed, executor_id, reason, caused_by_tasks)
+
+    def resource_offers(self, offers: Sequence[WorkerOffer]) -> None:
+        """Fill cores with tasks, this once."""
+        self._enter(self._core.resource_offers, offers)
 
     def results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
         """Tasks have ended on an executor."""

@@ -14,6 +14,7 @@ from typing import Protocol
 from minimesos.actor import Effect
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.backends.backend import WorkerOffer
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.dispatch import Dispatcher
 from minimesos.spark.scheduler.executor import Executor
@@ -123,8 +124,10 @@ class TaskScheduler:
         self._dispatcher.feed_all(now)
         self._dispatcher.watch_balance(now)
 
-    def executor_lost(self, executor_id: str, reason: str, now: float) -> None:
-        """An executor is gone with all its tasks; those that ran are charged with a failure."""
+    def executor_lost(
+        self, executor_id: str, reason: str, caused_by_tasks: bool, now: float
+    ) -> None:
+        """An executor is gone with all its tasks; those that ran may be charged with a failure."""
         executor = self._dispatcher.remove(executor_id)
         if executor is None:
             return
@@ -144,12 +147,16 @@ class TaskScheduler:
         # The last one to be requeued is the first to be launched.
         for position, (task_id, task_set, slot) in reversed(list(enumerate(lost))):
             self._task_sets.end(task_id)
-            if position < executor.cores:
+            if caused_by_tasks and position < executor.cores:
                 failure = TaskFailure(EXECUTOR_LOST, text, "", None, False)
                 self._failed(task_set, slot, task_id, executor, failure, now)
             else:
                 self._requeue(task_set, slot)
         self._dispatcher.feed_all(now)
+
+    def resource_offers(self, offers: Sequence[WorkerOffer], now: float) -> None:
+        """Fill cores with tasks, this once."""
+        raise NotImplementedError
 
     def broadcast(self, frame: spark_pb2.DriverFrame) -> None:
         """Send a frame to all executors."""

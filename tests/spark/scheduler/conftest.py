@@ -131,7 +131,7 @@ class Cluster(SparkContext):
         shutil.rmtree(executor.location.root)
         self.after(
             noticed_after_s,
-            lambda: self.scheduler.executor_removed(executor.id, "killed by the test", self.now),
+            lambda: self.scheduler.executor_removed(executor.id, "killed by the test", True, self.now),
         )
 
     def submit(self, rdd: Any, function: Any, partitions: Any = None) -> int:
