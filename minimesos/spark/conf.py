@@ -12,6 +12,7 @@ from minimesos.errors import InvalidValue
 from minimesos.spark.errors import PySparkRuntimeError
 from minimesos.spark.settings import EXECUTOR_ENV_PREFIX
 from minimesos.spark.settings.application import APP_NAME, MASTER
+from minimesos.spark.settings.executors import SPARK_HOME
 
 
 class SparkConf:
@@ -50,7 +51,7 @@ class SparkConf:
 
     def setSparkHome(self, value: str) -> SparkConf:
         """Set where the executors' installation is."""
-        return self.set("spark.home", value)
+        return self.set(SPARK_HOME.name, value)
 
     def setExecutorEnv(
         self,

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.spark.backends.backend import WorkerOffer
 from minimesos.spark.env import Location
+from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.scheduler.task import decode_success, stage_binary
 
 DEADLINE_S = 10.0

@@ -34,7 +34,6 @@ from minimesos.spark.settings.scheduling import LOCALITY_WAIT, LOCALITY_WAIT_PRO
 REPOSITORY = Path(minimesos.__file__).parents[1]
 NOT_READ = {
     "spark.app.id": "told to the user",
-    "spark.home": "set by setSparkHome",
     "spark.rdd.compress": "told to the user, as PySpark does",
     "spark.serializer.objectStreamReset": "told to the user, as PySpark does",
     "spark.minimesos.files.root": "the driver's word to its workers",

@@ -8,18 +8,11 @@ Does not know about RDDs, stages or results' contents: those are opaque bytes he
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
-
-
-class WorkerOffer(NamedTuple):
-    """Cores that an executor may use for tasks at once, and for no longer than these run."""
-
-    executor_id: str
-    host: str
-    cores: int
+from minimesos.spark.scheduler.executor import WorkerOffer
 
 
 class BackendListener(Protocol):

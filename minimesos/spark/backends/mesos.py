@@ -29,7 +29,7 @@ from minimesos.runtime.frames import SCHEDULER
 from minimesos.runtime.loop import ActorLoop
 from minimesos.runtime.rpc import RpcClient
 from minimesos.runtime.streams import Peers
-from minimesos.spark.backends.backend import BackendListener, WorkerOffer
+from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.backends.local_cluster import Cluster
 from minimesos.spark.backends.mesos_core import (
     AskForTasks,
@@ -45,6 +45,7 @@ from minimesos.spark.backends.mesos_core import (
 from minimesos.spark.backends.server import ExecutorServer
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
+from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.settings.application import REGISTRATION_TIMEOUT
 from minimesos.spark.settings.mesos import MESOS_COARSE_SHUTDOWN_TIMEOUT
 

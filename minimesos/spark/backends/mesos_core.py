@@ -14,7 +14,7 @@ from typing import Protocol
 from minimesos.actor import Effect
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.spark.backends.backend import WorkerOffer
+from minimesos.spark.scheduler.executor import WorkerOffer
 
 
 @dataclass(frozen=True, slots=True)

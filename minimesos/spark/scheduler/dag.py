@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from minimesos.actor import Effect, SetTimer
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.spark.backends.backend import WorkerOffer
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.effects import (
@@ -30,7 +29,7 @@ from minimesos.spark.scheduler.effects import (
     JobFailed,
     JobSucceeded,
 )
-from minimesos.spark.scheduler.executor import Executor
+from minimesos.spark.scheduler.executor import Executor, WorkerOffer
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.placement import BlockLocations, preferences

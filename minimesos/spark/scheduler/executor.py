@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import repeat
+from typing import NamedTuple
 
 from minimesos.actor import Effect
 from minimesos.proto.minimesos import spark_pb2
@@ -13,6 +14,14 @@ from minimesos.spark.scheduler.task_set import TaskSet
 
 FRAME_TASKS_MAX = 256
 FRAME_BYTES_MAX = 4 * 1024 * 1024
+
+
+class WorkerOffer(NamedTuple):
+    """Cores that an executor may use for tasks at once, and for no longer than these run."""
+
+    executor_id: str
+    host: str
+    cores: int
 
 
 class Executor:

@@ -24,7 +24,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.clock import Clock
 from minimesos.runtime.loop import LoopThread
 from minimesos.spark.accumulators import add_updates
-from minimesos.spark.backends.backend import Backend, WorkerOffer
+from minimesos.spark.backends.backend import Backend
 from minimesos.spark.backends.connect import connect
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import DRIVER, Location
@@ -37,6 +37,7 @@ from minimesos.spark.scheduler.effects import (
     Revive,
     SendFrame,
 )
+from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job

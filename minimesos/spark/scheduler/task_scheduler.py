@@ -14,10 +14,9 @@ from typing import Protocol
 from minimesos.actor import Effect
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.spark.backends.backend import WorkerOffer
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.dispatch import Dispatcher
-from minimesos.spark.scheduler.executor import Executor
+from minimesos.spark.scheduler.executor import Executor, WorkerOffer
 from minimesos.spark.scheduler.failure import job_aborted, summary
 from minimesos.spark.scheduler.task import (
     FetchFailure,

@@ -11,7 +11,7 @@ Source: Spark's "Configuration" and "Running Spark on Mesos" pages; defaults as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,7 @@ from minimesos.spark.setting_kinds import Setting, Texts
 from minimesos.spark.settings import (
     allocation,
     application,
+    containers,
     executors,
     mesos,
     scheduling,
@@ -30,7 +31,7 @@ from minimesos.spark.settings import (
 EXECUTOR_ENV_PREFIX = "spark.executorEnv."
 """What follows is the name of an environment variable of executors."""
 
-_SUBJECTS = (allocation, application, executors, mesos, scheduling, shuffle)
+_SUBJECTS = (allocation, application, containers, executors, mesos, scheduling, shuffle)
 
 
 def _declared(subject: ModuleType) -> list[Setting[Any]]:
@@ -46,8 +47,15 @@ SETTINGS: tuple[Setting[Any], ...] = tuple(
 """All of the above, by name."""
 
 
+_DISAGREEMENTS: tuple[Callable[[Texts], Iterable[str]], ...] = (containers.disagreements,)
+"""Each says what is wrong between settings that are well-formed by themselves."""
+
+
 def check(conf: Texts) -> None:
-    """Raise InvalidValue that lists every malformed setting, a line each, if there is one."""
+    """Raise InvalidValue that lists every malformed setting, a line each, if there is one.
+
+    Those that do not go together are named after the malformed ones.
+    """
     problems = []
     for setting in SETTINGS:
         if conf.get(setting.name) is not None:
@@ -55,6 +63,11 @@ def check(conf: Texts) -> None:
                 setting.read(conf)
             except InvalidValue as error:
                 problems.append(str(error))
+    for find in _DISAGREEMENTS:
+        try:
+            problems += find(conf)
+        except InvalidValue:
+            continue  # it was named above
     if problems:
         raise InvalidValue("\n".join(problems))
 

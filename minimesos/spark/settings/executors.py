@@ -5,7 +5,15 @@ Source: Spark's "Configuration" and "Running Spark on Mesos" pages.
 
 from __future__ import annotations
 
-from minimesos.spark.setting_kinds import flag, mebibytes, number, python_size_bytes, seconds, whole
+from minimesos.spark.setting_kinds import (
+    flag,
+    mebibytes,
+    number,
+    python_size_bytes,
+    seconds,
+    text,
+    whole,
+)
 
 CORES_MAX = whole("spark.cores.max", None, "Cores that it takes at most; all if unset.", minimum=1)
 EXECUTOR_CORES = whole(
@@ -23,6 +31,20 @@ MEMORY_FRACTION = number(
 )
 WORKER_MEMORY = python_size_bytes(
     "spark.python.worker.memory", "512m", "Memory of a worker process at which it spills."
+)
+BLOCK_MANAGER_PORT = whole(
+    "spark.blockManager.port",
+    0,
+    "Port at which an executor serves its blocks, so one on each host; 0: any.",
+    minimum=0,
+)
+SPARK_HOME = text(
+    "spark.home", None, "Where agents have an executor, if nothing of Mesos's own says so."
+)
+PYSPARK_PYTHON = text(
+    "spark.pyspark.python",
+    None,
+    "Python of executors that are fetched or installed; PYSPARK_PYTHON of the driver if unset.",
 )
 HEARTBEAT_INTERVAL = seconds(
     "spark.executor.heartbeatInterval", "10s", "Time between heartbeats of executors.", unit="ms"

@@ -1,11 +1,19 @@
-"""The application as a Mesos framework.
+"""The application as a Mesos framework, and the program that its executors are.
 
 Source: Spark's "Configuration" and "Running Spark on Mesos" pages.
 """
 
 from __future__ import annotations
 
+from minimesos.spark.mesos_texts import (
+    Constraints,
+    Labels,
+    parse_archive_uri,
+    parse_constraints,
+    parse_labels,
+)
 from minimesos.spark.setting_kinds import (
+    Setting,
     falling_back,
     flag,
     mebibytes,
@@ -14,6 +22,7 @@ from minimesos.spark.setting_kinds import (
     seconds,
     text,
     whole,
+    words,
 )
 
 MESOS_COARSE = flag(
@@ -24,6 +33,14 @@ MESOS_COARSE = flag(
 )
 MESOS_ROLE = text("spark.mesos.role", "*", "Role of the framework.")
 MESOS_PRINCIPAL = text("spark.mesos.principal", None, "Principal of the framework.")
+MESOS_PRINCIPAL_FILE = text("spark.mesos.principal.file", None, "File that holds the principal.")
+MESOS_SECRET = text("spark.mesos.secret", None, "Secret of the principal.")
+MESOS_SECRET_FILE = text("spark.mesos.secret.file", None, "File that holds the secret.")
+MESOS_WEBUI_URL = text(
+    "spark.mesos.driver.webui.url",
+    None,
+    "Where the framework has a web page; the application's own if unset.",
+)
 MESOS_FAILOVER_TIMEOUT = number(
     "spark.mesos.driver.failoverTimeout",
     0.0,
@@ -32,9 +49,40 @@ MESOS_FAILOVER_TIMEOUT = number(
 MESOS_FRAMEWORK_ID = text(
     "spark.mesos.driver.frameworkId", None, "Id of a framework to come back as."
 )
+MESOS_CONSTRAINTS: Setting[Constraints] = Setting(
+    "spark.mesos.constraints",
+    {},
+    "",
+    parse_constraints,
+    "attribute:value,...;...",
+    "Attributes that an agent must have, each with one of the values, or with any if none is given.",
+)
+MESOS_TASK_LABELS: Setting[Labels] = Setting(
+    "spark.mesos.task.labels",
+    (),
+    "",
+    parse_labels,
+    "key:value,...",
+    "Labels of the Mesos tasks.",
+)
+MESOS_EXECUTOR_URI: Setting[str | None] = Setting(
+    "spark.executor.uri",
+    None,
+    "",
+    parse_archive_uri,
+    "a URI",
+    "An archive that agents fetch and run executors from; see `minimesos package-executor`.",
+)
 MESOS_EXECUTOR_HOME = path(
     "spark.mesos.executor.home",
-    "Where agents have a Python (`bin/python`) with minimesos; the driver's own if unset.",
+    "Where agents have an executor (`bin/minimesos-executor`); the driver's own if unset.",
+)
+MESOS_URIS = words("spark.mesos.uris", "What agents fetch into the sandboxes of executors besides.")
+MESOS_FETCHER_CACHE_ENABLE = flag(
+    "spark.mesos.fetcherCache.enable", False, "Whether agents keep what they fetch for the next."
+)
+MESOS_GPUS_MAX = whole(
+    "spark.mesos.gpus.max", 0, "GPUs that it takes at most, where there are some.", minimum=0
 )
 MESOS_MEMORY_OVERHEAD = mebibytes(
     "spark.mesos.executor.memoryOverhead",
