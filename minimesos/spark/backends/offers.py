@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.spark.backends.offered import amount, take
 from minimesos.spark.setting_kinds import Texts
 from minimesos.spark.settings.executors import CORES_MAX, EXECUTOR_CORES, EXECUTOR_MEMORY
 from minimesos.spark.settings.mesos import (
@@ -21,7 +22,7 @@ from minimesos.spark.settings.mesos import (
     MESOS_MEMORY_OVERHEAD,
     MESOS_REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
 )
-from minimesos.values import THOUSANDTHS, thousandths
+from minimesos.values import THOUSANDTHS
 
 MAX_AGENT_FAILURES = 2
 _UNLIMITED_CORES = 2**31 - 1
@@ -192,33 +193,3 @@ def _place(
     taken = take(remaining, "cpus", cores * THOUSANDTHS) + take(remaining, "mem", memory)
     task_id = ledger.launch(offer.agent_id.value, offer.hostname, cores)
     return Launch(task_id, cores, taken)
-
-
-def amount(resources: Sequence[mesos_pb2.Resource], name: str) -> int:
-    """Sum a scalar over all roles, in thousandths."""
-    return sum(thousandths(each.scalar.value) for each in resources if each.name == name)
-
-
-def take(remaining: list[mesos_pb2.Resource], name: str, wanted: int) -> list[mesos_pb2.Resource]:
-    """Move `wanted` thousandths of a scalar out of `remaining`, in its order, keeping roles."""
-    taken: list[mesos_pb2.Resource] = []
-    for index, resource in enumerate(remaining):
-        if wanted == 0:
-            break
-        if resource.name != name:
-            continue
-        have = thousandths(resource.scalar.value)
-        piece = min(wanted, have)
-        if piece:
-            taken.append(_with_amount(resource, piece))
-            remaining[index] = _with_amount(resource, have - piece)
-            wanted -= piece
-    assert wanted == 0, f"{wanted} thousandths of {name} are missing"
-    return taken
-
-
-def _with_amount(resource: mesos_pb2.Resource, amount_thousandths: int) -> mesos_pb2.Resource:
-    copy = mesos_pb2.Resource()
-    copy.CopyFrom(resource)
-    copy.scalar.value = amount_thousandths / THOUSANDTHS
-    return copy

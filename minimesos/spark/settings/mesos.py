@@ -55,7 +55,7 @@ MESOS_CONSTRAINTS: Setting[Constraints] = Setting(
     "",
     parse_constraints,
     "attribute:value,...;...",
-    "Attributes that an agent must have, each with one of the values, or with any if none is given.",
+    "Attributes that an agent must have, each with one of the values; with any if none is given.",
 )
 MESOS_TASK_LABELS: Setting[Labels] = Setting(
     "spark.mesos.task.labels",

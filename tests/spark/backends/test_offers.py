@@ -11,7 +11,6 @@ from minimesos.spark.backends.offers import (
     Ledger,
     answer_offers,
     default_overhead_mb,
-    take,
 )
 from minimesos.spark.conf import SparkConf
 
@@ -131,19 +130,3 @@ def test_an_explicit_overhead_replaces_the_default() -> None:
     conf = SparkConf(loadDefaults=False)
     conf.set("spark.executor.memory", "1g").set("spark.mesos.executor.memoryOverhead", "512")
     assert CoarseSettings.from_conf(conf).container_memory_mb == 1536
-
-
-def test_resources_are_taken_in_offer_order_and_keep_their_roles() -> None:
-    remaining = [
-        scalar("cpus", 1),
-        scalar("mem", 1000),
-        scalar("cpus", 1, "role2"),
-        scalar("mem", 500, "role2"),
-    ]
-    taken = take(remaining, "cpus", 1500) + take(remaining, "mem", 1_200_000)
-    assert [(each.name, each.role, each.scalar.value) for each in taken] == [
-        ("cpus", "*", 1.0),
-        ("cpus", "role2", 0.5),
-        ("mem", "*", 1000.0),
-        ("mem", "role2", 200.0),
-    ]
