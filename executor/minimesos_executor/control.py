@@ -31,6 +31,8 @@ class Identity:
     cores: int
     local_dir: str
     python_path: tuple[str, ...] = ()
+    block_manager_port: int = 0
+    """Where its blocks are served; 0: at any port."""
 
 
 class Link(Protocol):

@@ -132,11 +132,15 @@ class DriverLink:
     # ------------------------------------------------------------------------------ the stream
 
     async def _attached(self) -> None:
-        """Serve the driver. Raises DriverLost."""
+        """Serve the driver. Raises DriverLost, also if nobody could fetch our blocks."""
         server = grpc.aio.server(interceptors=(Doorkeeper(self._secret),), options=OPTIONS)
         BlockService(self._secret, self._identity.local_dir).add_to(server)
         host = facing(self._driver)
-        port = server.add_insecure_port(f"{host}:0")
+        wanted = self._identity.block_manager_port
+        try:
+            port = server.add_insecure_port(f"{host}:{wanted}")
+        except RuntimeError as error:
+            raise DriverLost(f"port {wanted} for blocks is not free at {host}") from error
         await server.start()
         try:
             await self._talk(f"{host}:{port}")

@@ -114,7 +114,13 @@ async def _run_spark(arguments: Sequence[str], surroundings: Surroundings) -> in
         dir=spark.scratch_dir(surroundings.environment),
         ignore_cleanup_errors=True,
     ) as directory:
-        identity = Identity(options.executor_id, options.hostname, options.cores, directory)
+        identity = Identity(
+            options.executor_id,
+            options.hostname,
+            options.cores,
+            directory,
+            block_manager_port=options.block_manager_port,
+        )
         link = DriverLink(options.driver_url, secret, options.app_id, workers, identity)
         surroundings.on_terminate(partial(link.give_up, spark.TERMINATED))
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -33,7 +34,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--executor-id", required=True)
     parser.add_argument("--cores", type=int, required=True, help="worker slots")
     parser.add_argument("--app-id", required=True)
-    parser.add_argument("--hostname", required=True, help="the agent's name for this host")
+    parser.add_argument(
+        "--hostname",
+        default=socket.gethostname(),
+        help="the agent's name for this host; its own if the executor has a network of its own",
+    )
+    parser.add_argument("--block-manager-port", type=int, default=0, help="0: any")
     return parser.parse_args(arguments)
 
 
@@ -59,7 +65,13 @@ def main(arguments: Sequence[str]) -> int:
         dir=scratch_dir(os.environ),
         ignore_cleanup_errors=True,
     ) as directory:
-        identity = Identity(options.executor_id, options.hostname, options.cores, directory)
+        identity = Identity(
+            options.executor_id,
+            options.hostname,
+            options.cores,
+            directory,
+            block_manager_port=options.block_manager_port,
+        )
         link = DriverLink(options.driver_url, secret, options.app_id, zygote, identity)
         code = asyncio.run(_run_until_terminated(link))
     sys.stdout.flush()

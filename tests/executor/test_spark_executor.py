@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -31,7 +32,9 @@ class Application:
         self._directory = directory
         self.processes: list[asyncio.subprocess.Process] = []
 
-    async def executor(self, executor_id="0", *, secret=SECRET_HEX, app_id="app", cores=1):
+    async def executor(
+        self, executor_id="0", *, secret=SECRET_HEX, app_id="app", cores=1, blocks_port=0
+    ):
         """Start an executor; returns its process."""
         self.server.expect(executor_id)
         options = {
@@ -40,6 +43,7 @@ class Application:
             "cores": cores,
             "app-id": app_id,
             "hostname": f"host-{executor_id}",
+            "block-manager-port": blocks_port,
         }
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "minimesos_executor", "spark"),
@@ -98,6 +102,17 @@ async def test_its_location_is_where_its_blocks_are(app):
     assert (location.executor_id, location.host) == ("0", "host-0")
     assert location.root == end.value
     assert location.blocks_address.startswith("127.0.0.1:")
+
+
+async def test_its_blocks_are_served_at_the_port_that_it_was_given_or_not_at_all(app):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, errors = await finish(await app.executor("0", blocks_port=port))
+        assert code == 1
+        assert f"port {port} for blocks is not free" in errors
+    await app.executor("1", blocks_port=port)
+    await app.listener.until(lambda: "1" in app.listener.added)
+    assert app.listener.added["1"].blocks_address == f"127.0.0.1:{port}"
 
 
 async def test_a_task_fetches_a_file_of_another_executor(app):
@@ -224,3 +239,10 @@ async def test_what_is_no_frame_ends_the_executor(app):
     code, errors = await finish(process)
     assert code == 1
     assert "no frame" in errors
+
+
+def test_an_executor_with_a_network_of_its_own_goes_by_the_name_of_its_host_there() -> None:
+    options = spark.parse(
+        ["--driver-url", "h:1", "--executor-id", "0", "--cores", "1", "--app-id", "a"]
+    )
+    assert options.hostname == socket.gethostname()
