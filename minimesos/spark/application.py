@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from minimesos.runtime.scratch import Scratch
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import PySparkRuntimeError
-from minimesos.spark.scratch import Scratch
 from minimesos.spark.settings import EXECUTOR_ENV_PREFIX, check
 from minimesos.spark.settings.application import APP_NAME, LOCAL_DIR, MASTER
 
@@ -67,4 +67,4 @@ def make_scratch(conf: SparkConf) -> Scratch:
     """Make the application's own scratch directory."""
     configured = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")
     named = (*configured, *LOCAL_DIR.read(conf), os.environ.get("TMPDIR", ""), "/tmp")
-    return Scratch(next(filter(None, named)))
+    return Scratch(next(filter(None, named)), "spark")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 import minimesos
 from minimesos import log
 from minimesos.log import ROOT
+from minimesos.runtime.scratch import Scratch
 from minimesos.spark import callsite
 from minimesos.spark.accumulators import Accumulator, AccumulatorParam, default_param
 from minimesos.spark.application import application_settings, make_scratch, spark_user
@@ -32,7 +33,6 @@ from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
 from minimesos.spark.files import ROOT_SETTING, SparkFiles
 from minimesos.spark.rdd import RDD
-from minimesos.spark.scratch import Scratch
 from minimesos.spark.settings.application import APP_NAME, FILES, FILES_OVERWRITE, MASTER, PY_FILES
 from minimesos.spark.settings.executors import ALLOW_SPARK_CONTEXT
 from minimesos.spark.settings.scheduling import DEFAULT_PARALLELISM

@@ -1,8 +1,8 @@
-"""An application's scratch directory, and those that killed drivers have left behind.
+"""A program's scratch directory, and those that its killed likes have left behind.
 
-Made and removed by SparkContext. A driver locks a file in its directory for as long as it lives.
-Where nobody holds that lock the driver was killed before it could tidy up, so the next driver with
-the same base directory removes what it left.
+Made and removed by SparkContext and by the agent's fetcher. The owner locks a file in its directory
+for as long as it lives. Where nobody holds that lock the owner was killed before it could tidy up,
+so the next of its kind with the same base directory removes what it left.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ import os
 import re
 import threading
 
-_NAME = re.compile(r"spark-[0-9a-f]{32}")
-_LOCK = ".driver"
+_LOCK = ".owner"
 
 
 class Scratch:
-    """A directory of its own below `base`, which is made if need be. Raises OSError."""
+    """A directory of its own below `base`, which is made if need be. Raises OSError.
 
-    def __init__(self, base: str) -> None:
+    `kind` says whose: those who sweep remove the directories of their own kind only.
+    """
+
+    def __init__(self, base: str, kind: str) -> None:
         self.path = ""
-        while not os.path.exists(self.path):  # a driver that sweeps may have been faster
-            self.path = os.path.join(os.path.abspath(base), f"spark-{os.urandom(16).hex()}")
+        while not os.path.exists(self.path):  # one that sweeps may have been faster
+            self.path = os.path.join(os.path.abspath(base), f"{kind}-{os.urandom(16).hex()}")
             os.makedirs(self.path, mode=0o700)
             self._lock = os.open(os.path.join(self.path, _LOCK), os.O_CREAT | os.O_RDWR, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-        left = _left_behind(os.path.abspath(base))
+        left = _left_behind(os.path.abspath(base), kind)
         if left:
             threading.Thread(target=_remove, args=(left,), name="scratch", daemon=True).start()
 
@@ -35,11 +37,12 @@ class Scratch:
         _remove({self.path: self._lock})
 
 
-def _left_behind(base: str) -> dict[str, int]:
-    """Lock all directories whose drivers are gone; returns the descriptors of the locks."""
+def _left_behind(base: str, kind: str) -> dict[str, int]:
+    """Lock all directories whose owners are gone; returns the descriptors of the locks."""
     left = {}
+    name = re.compile(re.escape(kind) + "-[0-9a-f]{32}")
     with os.scandir(base) as entries:
-        paths = [entry.path for entry in entries if _NAME.fullmatch(entry.name)]
+        paths = [entry.path for entry in entries if name.fullmatch(entry.name)]
     for path in paths:
         try:
             lock = os.open(os.path.join(path, _LOCK), os.O_RDWR)

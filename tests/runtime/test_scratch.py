@@ -6,26 +6,26 @@ import subprocess
 import sys
 import threading
 
-from minimesos.spark.scratch import Scratch
+from minimesos.runtime.scratch import Scratch
 
 DRIVER = """
 import signal, sys
-from minimesos.spark.scratch import Scratch
-print(Scratch(sys.argv[1]).path, flush=True)
+from minimesos.runtime.scratch import Scratch
+print(Scratch(sys.argv[1], "spark").path, flush=True)
 signal.pause()
 """
 
 
 def sweep(base: str) -> None:
     """Start and end a driver, and wait until it has swept."""
-    Scratch(base).remove()
+    Scratch(base, "spark").remove()
     for thread in threading.enumerate():
         if thread.name == "scratch":
             thread.join()
 
 
 def test_it_is_private_and_gone_when_removed(tmp_path):
-    scratch = Scratch(str(tmp_path / "base"))
+    scratch = Scratch(str(tmp_path / "base"), "spark")
     assert os.stat(scratch.path).st_mode & 0o777 == 0o700
     scratch.remove()
     assert not os.listdir(tmp_path / "base")
@@ -40,6 +40,13 @@ def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path):
         driver.send_signal(signal.SIGKILL)
     sweep(str(tmp_path))
     assert not os.path.exists(left)
+
+
+def test_another_kinds_directories_are_left_alone(tmp_path):
+    other = Scratch(str(tmp_path), "fetch")
+    os.close(other._lock)  # as if its owner were gone
+    sweep(str(tmp_path))
+    assert os.path.exists(other.path)
 
 
 def test_directories_without_a_drivers_lock_are_left_alone(tmp_path):
