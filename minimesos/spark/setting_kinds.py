@@ -35,6 +35,7 @@ _TIME_UNITS_S = {
 _TIME = re.compile(r"(\d+)\s*([a-z]*)")
 _PYTHON_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt])")
 _BOOLEANS = {"true": True, "false": False}
+_PORT_MAX = 65535
 
 
 class Texts(Protocol):
@@ -70,6 +71,15 @@ class Setting(Generic[T]):
             return self.parse(text)
         except ValueError as error:
             raise InvalidValue(f"{self.name}: '{text}' {error}") from error
+
+    def shown(self, conf: Texts) -> str:
+        """Return `name=text` for people, also of a default."""
+        text = conf.get(self.name)
+        if text is None:
+            text = self.default_text
+            if self.fallback is not None:
+                text = self.fallback.shown(conf).partition("=")[2]
+        return f"{self.name}={text}"
 
     @property
     def origin(self) -> str:
@@ -156,15 +166,39 @@ def flag(name: str, default: bool, help: str) -> Setting[bool]:
     return Setting(name, default, str(default).lower(), _parse_flag, "true or false", help)
 
 
-def one_of(name: str, default: str, choices: tuple[str, ...], help: str) -> Setting[str]:
-    """One of a few words."""
+@overload
+def one_of(name: str, default: str, choices: tuple[str, ...], help: str) -> Setting[str]: ...
+@overload
+def one_of(
+    name: str, default: None, choices: tuple[str, ...], help: str
+) -> Setting[str | None]: ...
+def one_of(
+    name: str, default: str | None, choices: tuple[str, ...], help: str
+) -> Setting[str] | Setting[str | None]:
+    """One of a few words, in upper or lower case."""
+    by_lower_case = {choice.lower(): choice for choice in choices}
 
     def parse(text: str) -> str:
-        if text not in choices:
+        choice = by_lower_case.get(text.strip().lower())
+        if choice is None:
             raise ValueError(f"is none of {', '.join(choices)}")
-        return text
+        return choice
 
-    return Setting(name, default, default, parse, " or ".join(choices), help)
+    return Setting(name, default, default or "", parse, " or ".join(choices), help)
+
+
+def port(name: str, default: int | Setting[int], help: str) -> Setting[int]:
+    """A port, 0 for any that is free. The default may be a setting's."""
+
+    def parse(text: str) -> int:
+        number = int(text) if text.strip().isdecimal() else -1
+        if not 0 <= number <= _PORT_MAX:
+            raise ValueError(f"is not a port from 0 to {_PORT_MAX}")
+        return number
+
+    if isinstance(default, Setting):
+        return Setting(name, default.default, "", parse, "a port", help, default)
+    return Setting(name, default, str(default), parse, "a port", help)
 
 
 @overload
@@ -205,13 +239,18 @@ def number(name: str, default: float, help: str, *, most: float | None = None) -
     return Setting(name, default, f"{default:g}", parse, kind, help)
 
 
-def seconds(name: str, default: str, help: str, *, unit: str = "s") -> Setting[float]:
-    """A time, read as seconds; `unit` is that of a bare number."""
+def seconds(
+    name: str, default: str | Setting[float], help: str, *, unit: str = "s"
+) -> Setting[float]:
+    """A time, read as seconds; `unit` is that of a bare number. The default may be a setting's."""
 
     def parse(text: str) -> float:
         return parse_seconds(text, unit)
 
-    return Setting(name, parse(default), default, parse, f"a time (bare: {unit})", help)
+    kind = f"a time (bare: {unit})"
+    if isinstance(default, Setting):
+        return Setting(name, default.default, "", parse, kind, help, default)
+    return Setting(name, parse(default), default, parse, kind, help)
 
 
 @overload

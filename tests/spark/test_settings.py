@@ -22,6 +22,7 @@ from minimesos.spark.setting_kinds import (
     parse_python_bytes,
     parse_seconds,
     path,
+    port,
     seconds,
     text,
     whole,
@@ -111,6 +112,8 @@ def test_a_setting_may_take_the_value_of_another() -> None:
         (number("spark.x", 0, ""), "much", "is not a number"),
         (flag("spark.x", True, ""), "yes", "is neither true nor false"),
         (one_of("spark.x", "a", ("a", "b"), ""), "c", "is none of a, b"),
+        (port("spark.x", 0, ""), "65536", "is not a port from 0 to 65535"),
+        (port("spark.x", 0, ""), "-1", "is not a port from 0 to 65535"),
         (path("spark.x", ""), "opt/spark", "is not an absolute path"),
         (mebibytes("spark.x", None, ""), "1x", "is not a size like 512m or 1g"),
         (seconds("spark.x", "1s", ""), "soon", "is not a time like 200ms, 3s or 5min"),
@@ -124,7 +127,9 @@ def test_a_malformed_setting_is_named_with_its_text(setting, text: str, problem:
 
 def test_what_is_well_formed_is_read() -> None:
     assert flag("spark.x", False, "").read({"spark.x": "True"})
-    assert one_of("spark.x", "a", ("a", "b"), "").read({"spark.x": "b"}) == "b"
+    assert one_of("spark.x", "a", ("a", "B"), "").read({"spark.x": "b"}) == "B"
+    assert one_of("spark.x", None, ("a", "b"), "").read({}) is None
+    assert port("spark.x", 0, "").read({"spark.x": "4040"}) == 4040
     assert path("spark.x", "").read({"spark.x": "/opt"}) == "/opt"
     assert text("spark.x", None, "").read({"spark.x": ""}) == ""
     assert number("spark.x", 0, "").read({"spark.x": "1e3"}) == 1000
@@ -146,6 +151,43 @@ def test_all_malformed_settings_are_reported_at_once() -> None:
         "spark.executor.memory: '1x' is not a size like 512m or 1g",
     ]
     settings.check({"spark.unknown": "kept"})
+
+
+@pytest.mark.parametrize(
+    ("conf", "problem"),
+    [
+        (
+            {"spark.executor.heartbeatInterval": "2min"},
+            "spark.executor.heartbeatInterval=2min must be less than spark.network.timeout=120s",
+        ),
+        (
+            {"spark.storage.blockManagerSlaveTimeoutMs": "9000"},
+            "spark.executor.heartbeatInterval=10s must be less than "
+            "spark.storage.blockManagerHeartbeatTimeoutMs=9000",
+        ),
+        (
+            {"spark.executor.cores": "1", "spark.task.cpus": "2"},
+            "spark.executor.cores=1 must not be less than spark.task.cpus=2",
+        ),
+        (
+            {"spark.rpc.message.maxSize": "2g"},
+            "spark.rpc.message.maxSize=2g must not be above 2047m",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(conf: dict[str, str], problem: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        settings.check(conf)
+    assert str(caught.value) == problem
+
+
+def test_malformed_settings_and_those_that_do_not_go_together_are_reported_at_once() -> None:
+    conf = {"spark.cores.max": "0", "spark.executor.cores": "1", "spark.task.cpus": "2"}
+    with pytest.raises(
+        InvalidValue, match=r"(?s)cores\.max: '0' is below 1\n.* less than .*cpus=2"
+    ):
+        settings.check(conf)
+    settings.check({"spark.executor.cores": "2", "spark.task.cpus": "2"})
 
 
 def test_the_table_is_in_order_and_names_each_setting_once() -> None:

@@ -34,20 +34,23 @@ EXECUTOR_ENV_PREFIX = "spark.executorEnv."
 _SUBJECTS = (allocation, application, containers, executors, mesos, scheduling, shuffle)
 
 
-def _declared(subject: ModuleType) -> list[Setting[Any]]:
-    return [each for each in vars(subject).values() if isinstance(each, Setting)]
+def _declared(subjects: Iterable[ModuleType]) -> list[Setting[Any]]:
+    values = chain.from_iterable(vars(subject).values() for subject in subjects)
+    # A subject may import a setting of another: each counts once.
+    return list({id(value): value for value in values if isinstance(value, Setting)}.values())
 
 
 SETTINGS: tuple[Setting[Any], ...] = tuple(
-    sorted(
-        chain.from_iterable(map(_declared, _SUBJECTS)),
-        key=lambda setting: setting.name,
-    )
+    sorted(_declared(_SUBJECTS), key=lambda setting: setting.name)
 )
 """All of the above, by name."""
 
 
-_DISAGREEMENTS: tuple[Callable[[Texts], Iterable[str]], ...] = (containers.disagreements,)
+_DISAGREEMENTS: tuple[Callable[[Texts], Iterable[str]], ...] = (
+    containers.disagreements,
+    executors.disagreements,
+    scheduling.disagreements,
+)
 """Each says what is wrong between settings that are well-formed by themselves."""
 
 

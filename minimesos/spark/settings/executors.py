@@ -5,7 +5,11 @@ Source: Spark's "Configuration" and "Running Spark on Mesos" pages.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from minimesos.spark.setting_kinds import (
+    Texts,
+    falling_back,
     flag,
     mebibytes,
     number,
@@ -50,8 +54,28 @@ HEARTBEAT_INTERVAL = seconds(
     "spark.executor.heartbeatInterval", "10s", "Time between heartbeats of executors.", unit="ms"
 )
 NETWORK_TIMEOUT = seconds(
-    "spark.network.timeout", "120s", "Silence after which an executor counts as lost."
+    "spark.network.timeout", "120s", "Silence after which a peer counts as lost."
+)
+BLOCK_MANAGER_SLAVE_TIMEOUT = seconds(
+    "spark.storage.blockManagerSlaveTimeoutMs",
+    NETWORK_TIMEOUT,
+    "Old name of `spark.storage.blockManagerHeartbeatTimeoutMs`.",
+    unit="ms",
+)
+BLOCK_MANAGER_HEARTBEAT_TIMEOUT = falling_back(
+    "spark.storage.blockManagerHeartbeatTimeoutMs",
+    BLOCK_MANAGER_SLAVE_TIMEOUT,
+    "Silence after which an executor counts as lost.",
 )
 ALLOW_SPARK_CONTEXT = flag(
     "spark.executor.allowSparkContext", False, "Whether a task may make a context."
 )
+
+
+def disagreements(conf: Texts) -> Iterator[str]:
+    """Yield what is wrong between settings that are well-formed each."""
+    interval_s = HEARTBEAT_INTERVAL.read(conf)
+    for timeout in (NETWORK_TIMEOUT, BLOCK_MANAGER_HEARTBEAT_TIMEOUT):
+        if interval_s >= timeout.read(conf):
+            yield f"{HEARTBEAT_INTERVAL.shown(conf)} must be less than {timeout.shown(conf)}"
+            return
