@@ -76,6 +76,9 @@ class CoarseGrainedCore:
         self._framework_id = framework_id
         self._driver_url = driver_url
 
+    def disconnected(self, now: float) -> None:
+        """Executors go on."""
+
     def offers(self, offers: Sequence[mesos_pb2.Offer], now: float) -> None:
         if self._stopping:
             self._decline([offer.id for offer in offers])
@@ -138,6 +141,12 @@ class CoarseGrainedCore:
     def attached(self, executor_id: str, now: float) -> None:
         self._attached.add(executor_id)
 
+    def detached(self, executor_id: str, now: float) -> None:
+        """Its end will be told as an update."""
+
+    def timer_fired(self, name: str, now: float) -> None:
+        raise NotImplementedError("no timers are set")
+
     def launch(self, executor_id: str, frame: spark_pb2.DriverFrame, now: float) -> None:
         raise NotImplementedError("executors are sent their tasks by the driver")
 
@@ -156,7 +165,7 @@ class CoarseGrainedCore:
     def kill_executors(self, executor_ids: Sequence[str], now: float) -> None:
         pass
 
-    def shortage(self) -> list[str]:
+    def shortage(self, now: float) -> list[str]:
         return []
 
     def stop(self, now: float) -> None:

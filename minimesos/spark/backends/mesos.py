@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from minimesos.actor import Effect
+from minimesos.actor import CancelTimer, Effect, SetTimer
 from minimesos.drivers.scheduler_session import SchedulerSession, acknowledgement
 from minimesos.drivers.session import Arrived, Failed, Leave, Submit, Subscribed, Unsubscribed
 from minimesos.errors import MinimesosError
@@ -35,6 +35,7 @@ from minimesos.spark.backends.mesos_core import (
     AskForTasks,
     CallMaster,
     ExecutorGone,
+    ExecutorLeaves,
     ExpectExecutor,
     GiveUp,
     HostInUse,
@@ -79,8 +80,10 @@ class MesosBackend:
         self._driver_url = ""
         self._stopping = False
         self._all_gone = asyncio.Event()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._held = AsyncExitStack()  # what `stop` gives back, last taken first
         self._held.push_async_callback(cluster.stop)
+        self._held.callback(self._cancel_timers)
         self.launches_on_offers = core.launches_on_offers
         # What is most frequent goes the shortest way.
         self.send = self._launch if core.launches_on_offers else self._server.send
@@ -94,11 +97,16 @@ class MesosBackend:
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             CallMaster: lambda effect: self._host.post(Submit(effect.call)),
             ExpectExecutor: lambda effect: self._server.expect(effect.executor_id),
-            ExecutorGone: self._executor_gone,
+            ExecutorGone: lambda effect: self._server.forget(
+                effect.executor_id, effect.reason, effect.caused_by_tasks
+            ),
+            ExecutorLeaves: lambda effect: self._server.retire(effect.executor_id, effect.reason),
             SendToExecutor: lambda effect: self._server.send(effect.executor_id, effect.frame),
             AskForTasks: self._ask_for_tasks,
             TaskResults: lambda effect: self.results(effect.executor_id, effect.results),
             HostInUse: lambda effect: None,
+            SetTimer: self._set_timer,
+            CancelTimer: lambda effect: self._cancel_timer(effect.name),
             GiveUp: lambda effect: self._listener.backend_failed(effect.message),
         }
 
@@ -158,7 +166,7 @@ class MesosBackend:
         self._tell(self._core.kill_executors, executor_ids)
 
     def shortage(self) -> list[str]:
-        return self._core.shortage()
+        return self._core.shortage(self._clock.now())
 
     async def stop(self) -> None:
         """Let executors end by themselves, for a bounded time; then Mesos ends what is left."""
@@ -212,8 +220,24 @@ class MesosBackend:
         self._listener.resource_offers(effect.offers)
         self._tell(self._core.launched)
 
-    def _executor_gone(self, effect: ExecutorGone) -> None:
-        self._server.forget(effect.executor_id, effect.reason, effect.caused_by_tasks)
+    def _set_timer(self, effect: SetTimer) -> None:
+        self._cancel_timer(effect.name)
+        at = self._clock.monotonic_at(effect.at_s)
+        loop = asyncio.get_running_loop()
+        self._timers[effect.name] = loop.call_at(at, self._timer_fired, effect.name)
+
+    def _cancel_timer(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _cancel_timers(self) -> None:
+        for name in list(self._timers):
+            self._cancel_timer(name)
+
+    def _timer_fired(self, name: str) -> None:
+        del self._timers[name]
+        self._tell(self._core.timer_fired, name)
 
     # -- what the session tells -------------------------------------------------------------------
 
@@ -226,6 +250,7 @@ class MesosBackend:
             self._registered.set_result(None)
 
     def _unsubscribed(self, effect: Unsubscribed) -> None:
+        self._tell(self._core.disconnected)
         if self._stopping:
             self._all_gone.set()  # nobody is left who could tell
 
@@ -255,6 +280,7 @@ class MesosBackend:
 
     def executor_lost(self, executor_id: str, reason: str, caused_by_tasks: bool = True) -> None:
         self._listener.executor_lost(executor_id, reason, caused_by_tasks)
+        self._tell(self._core.detached, executor_id)
 
     def backend_failed(self, message: str) -> None:
         self._listener.backend_failed(message)

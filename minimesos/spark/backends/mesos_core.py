@@ -42,6 +42,14 @@ class ExecutorGone(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorLeaves(Effect):
+    """An executor that has been asked to end is to get nothing any more; its end is no loss."""
+
+    executor_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendToExecutor(Effect):
     """Send a frame to an executor, now or once it has attached."""
 
@@ -79,7 +87,10 @@ class GiveUp(Effect):
 
 
 class MesosCore(Protocol):
-    """The decisions of a Mesos backend. `now` is in epoch seconds."""
+    """The decisions of a Mesos backend. `now` is in epoch seconds.
+
+    Besides the effects above it sets and cancels timers (`minimesos.actor`).
+    """
 
     name: str
     """Spark's name of the backend, after which the thread is named that drives it."""
@@ -108,6 +119,13 @@ class MesosCore(Protocol):
         """
         ...
 
+    def disconnected(self, now: float) -> None:
+        """The master is not to be reached: offers are void, and late calls may have been lost.
+
+        `subscribed` follows, or the end of the application.
+        """
+        ...
+
     def offers(self, offers: Sequence[mesos_pb2.Offer], now: float) -> None:
         """The master offers resources. Every offer is answered exactly once, if not now, later."""
         ...
@@ -126,6 +144,14 @@ class MesosCore(Protocol):
 
     def attached(self, executor_id: str, now: float) -> None:
         """An executor that was launched has connected to the driver."""
+        ...
+
+    def detached(self, executor_id: str, now: float) -> None:
+        """An executor that had connected has no connection any more, and will not come again."""
+        ...
+
+    def timer_fired(self, name: str, now: float) -> None:
+        """A timer of ours is due."""
         ...
 
     def launch(self, executor_id: str, frame: spark_pb2.DriverFrame, now: float) -> None:
@@ -150,7 +176,7 @@ class MesosCore(Protocol):
         """End these executors; ids of none are left out."""
         ...
 
-    def shortage(self) -> list[str]:
+    def shortage(self, now: float) -> list[str]:
         """Say for people, a line an agent, why no executor could be launched there."""
         ...
 

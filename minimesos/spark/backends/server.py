@@ -106,6 +106,13 @@ class ExecutorServer:
         if executor is not None:
             self._lose(executor, reason, caused_by_tasks)
 
+    def retire(self, executor_id: str, reason: str) -> None:
+        """An executor has been asked to end: it counts as lost now, and may end in its own time."""
+        self._expected.discard(executor_id)
+        executor = self._executors.pop(executor_id, None)
+        if executor is not None and not self._stopping:
+            self._listener.executor_lost(executor_id, reason, caused_by_tasks=False)
+
     def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
         """Send a frame; dropped if the executor is gone."""
         executor = self._executors.get(executor_id)
