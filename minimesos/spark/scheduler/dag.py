@@ -33,6 +33,7 @@ from minimesos.spark.scheduler.executor import Executor, WorkerOffer
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.placement import BlockLocations, preferences
+from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.stage import (
     Attempt,
     Job,
@@ -53,7 +54,13 @@ from minimesos.spark.scheduler.task import (
     stage_binary,
 )
 from minimesos.spark.scheduler.task_scheduler import TaskScheduler
-from minimesos.spark.scheduler.task_set import ANY_WORKER, DONE, TaskSet
+from minimesos.spark.scheduler.task_set import (
+    ANY_WORKER,
+    DEFAULT_POOL,
+    DONE,
+    POOL_PROPERTY,
+    TaskSet,
+)
 
 RESUBMIT_AFTER_S = 0.2
 """Failures to fetch come in bursts; wait for the burst to end."""
@@ -75,10 +82,15 @@ class StageProgress:
 class DagScheduler:
     """The scheduler's front door: owns jobs, stages, map outputs and the task scheduler."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        pools: Pools | None = None,
+        started_at_s: float = 0.0,
+    ) -> None:
         self._limits = limits or Limits()
         self._effects: list[Effect] = []
-        self._tasks = TaskScheduler(self, self._effects, self._limits.task_failures)
+        self._tasks = TaskScheduler(self, self._effects, self._limits, pools, started_at_s)
         self._outputs = MapOutputTracker()
         self._blocks = BlockLocations()
         self._jobs: dict[int, Job] = {}
@@ -149,7 +161,7 @@ class DagScheduler:
             StageProgress(
                 task_set.stage_id,
                 task_set.done,
-                min(task_set.running, self._tasks.total_cores),
+                min(task_set.running, self._tasks.total_slots),
                 len(task_set),
             )
             for task_set in self._tasks.active()
@@ -242,6 +254,7 @@ class DagScheduler:
             binary=stage_binary(stage.id, stage.attempt, stage.closure, job.properties),
             payload=StageInputs(stage.rdd, self._outputs).payload,
             preferences=preferred,
+            pool=(job.properties or {}).get(POOL_PROPERTY, DEFAULT_POOL),
             owner=Attempt(stage, positions, self._outputs.epoch),
         )
         stage.attempt += 1

@@ -2,7 +2,8 @@
 
 Every executor is kept a little ahead: it has tasks queued besides those that run, as many as take
 it about 50 ms by what has been observed, and none if tasks are long. So no core waits for a round
-trip, and what is queued in one place when another runs dry is soon done, or is recalled.
+trip, and what is queued in one place when another runs dry is soon done, or is recalled. Task sets
+are served by priority; `fair_dispatch` has the other way.
 
 Belongs to the task scheduler, which says when there may be something to hand out. Does not know
 what tasks are, or how they end.
@@ -18,6 +19,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.effects import Revive
 from minimesos.spark.scheduler.executor import FRAME_TASKS_MAX, Executor
+from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.task_set import TaskSet
 from minimesos.spark.scheduler.task_sets import TaskSets
 
@@ -29,21 +31,20 @@ AHEAD_UNKNOWN = 3
 """Tasks queued per core while no task of the set has ended yet."""
 RECALL_AFTER_S = 0.1
 """How long a core may be idle while tasks are queued elsewhere."""
-STARVATION_S = 15.0
 
 STARVATION_TIMER = "starvation"
+READY_TIMER = "registered resources"
 RECALL_TIMER = "recall"
 LOCALITY_TIMER = "locality"
-
-_SMOOTHING = 0.5
 
 _log = get_logger(__name__)
 
 
 class Dispatcher:
-    """Owns the executors, and fills them with tasks of the live task sets, by priority.
+    """Owns the executors, and fills them with tasks of the live task sets.
 
-    `give_up` is called for a task set of which a task cannot be put into a frame.
+    `give_up` is called for a task set of which a task cannot be put into a frame. `started_at_s` is
+    when the application began to ask for executors.
     """
 
     def __init__(
@@ -51,9 +52,15 @@ class Dispatcher:
         task_sets: TaskSets,
         effects: list[Effect],
         give_up: Callable[[TaskSet, Exception, float], None],
+        limits: Limits,
+        started_at_s: float = 0.0,
     ) -> None:
         self.executors: dict[str, Executor] = {}
-        self.total_cores = 0
+        self.total_slots = 0
+        self._total_cores = 0
+        self._limits = limits
+        self._started_at_s = started_at_s
+        self._is_ready = False
         self._task_sets = task_sets
         self._effects = effects
         self._give_up = give_up
@@ -65,30 +72,32 @@ class Dispatcher:
     def add(self, location: Location, cores: int) -> Executor:
         """An executor takes tasks from now on."""
         self._numbers += 1
-        executor = Executor(self._numbers, location.host, cores, location, self._effects)
+        executor = Executor(
+            self._numbers, location.host, cores, location, self._effects, self._limits
+        )
         self.executors[executor.id] = executor
-        self.total_cores += cores
+        self.total_slots += executor.slots
+        self._total_cores += cores
         return executor
 
     def remove(self, executor_id: str) -> Executor | None:
         """An executor is gone; None if it is not known."""
         executor = self.executors.pop(executor_id, None)
         if executor is not None:
-            self.total_cores -= executor.cores
+            self.total_slots -= executor.slots
+            self._total_cores -= executor.cores
         return executor
 
     def observe(self, executor: Executor, task_ids: list[int], now: float) -> None:
         """Learn how long tasks take from how fast an executor gets through them."""
-        busy_cores = min(executor.cores, executor.outstanding)
+        busy_slots = min(executor.slots, executor.outstanding)
         elapsed_s = now - executor.progress_at_s
         executor.progress_at_s = now
         executor.outstanding -= len(task_ids)
         executor.recalled.difference_update(task_ids)
         task_set, _ = self._task_sets.find(task_ids[0])
         if task_set is not None:
-            seen_s = elapsed_s * busy_cores / len(task_ids)
-            mean_s = task_set.mean_s
-            task_set.mean_s = seen_s if mean_s is None else mean_s + _SMOOTHING * (seen_s - mean_s)
+            task_set.learn(elapsed_s * busy_slots / len(task_ids))
 
     def feed_all(self, now: float) -> None:
         """Give work to all executors, the least loaded first."""
@@ -96,35 +105,57 @@ class Dispatcher:
         if len(executors) > 1:
             self._rotation = (self._rotation + 1) % len(executors)
             executors = executors[self._rotation :] + executors[: self._rotation]
-            executors.sort(key=lambda executor: executor.outstanding / executor.cores)
+            executors.sort(key=lambda executor: executor.outstanding / executor.slots)
+        if self._is_ready or self._becomes_ready(now):
+            self._hand_out(executors, now)
+            for executor in executors:
+                executor.flush()
+        self._note_starvation(now)
+
+    def feed(self, executor: Executor, now: float) -> None:
+        """Give work to an executor that has become less busy."""
+        self._hand_out([executor], now)
+        executor.flush()
+
+    def _hand_out(self, executors: Sequence[Executor], now: float) -> None:
+        """Put tasks into the frames of these executors, those of the first task set first."""
         for task_set in self._task_sets.live():
             pending = task_set.pending
             if pending and not task_set.is_zombie:
                 for executor in executors:
-                    self._launch(task_set, executor, pending, now)
+                    share = -(-pending * executor.slots // self.total_slots)
+                    room = self._room(task_set, executor)
+                    self._launch(task_set, executor, min(room, share), now)
                 if not task_set.pending:
                     continue
                 if not task_set.is_choosy(now):
                     break  # what comes first must not be overtaken
                 self._set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
-        for executor in executors:
-            executor.flush()
-        self._note_starvation(now)
 
-    def feed(self, executor: Executor, now: float) -> None:
-        """Give work to an executor that has become less busy."""
-        for task_set in self._task_sets.live():
-            if task_set.pending and not task_set.is_zombie:
-                self._launch(task_set, executor, task_set.pending, now)
-                if task_set.pending and not task_set.is_choosy(now):
-                    break
-        executor.flush()
+    def _becomes_ready(self, now: float) -> bool:
+        """See whether enough executors have come for the first task."""
+        waited_s = now - self._started_at_s
+        self._is_ready = self._limits.is_ready(self._total_cores, waited_s)
+        if not self._is_ready:
+            self._set_timer(READY_TIMER, self._started_at_s + self._limits.ready_wait_s)
+        return self._is_ready
 
-    def _launch(self, task_set: TaskSet, executor: Executor, pending: int, now: float) -> None:
-        """Put an executor's share of `pending` tasks into its next frames."""
-        room = executor.cores * (1 + _tasks_ahead(task_set.mean_s)) - executor.outstanding
-        share = -(-pending * executor.cores // self.total_cores)
-        limit = min(room, share)
+    def _room(self, task_set: TaskSet, executor: Executor) -> int:
+        """Return how many tasks of a set an executor may be sent now, or less than 1."""
+        return executor.slots * (1 + self._tasks_ahead(task_set)) - executor.outstanding
+
+    def _tasks_ahead(self, task_set: TaskSet) -> int:
+        """Return how many tasks of a set to queue for a slot besides the one that it runs."""
+        mean_s = task_set.mean_s
+        if mean_s is None:
+            return AHEAD_UNKNOWN
+        if mean_s > AHEAD_S:
+            return 0
+        return max(1, min(AHEAD_MAX, int(AHEAD_S / mean_s))) if mean_s > 0 else AHEAD_MAX
+
+    def _launch(self, task_set: TaskSet, executor: Executor, limit: int, now: float) -> int:
+        """Put up to `limit` tasks into an executor's next frames; returns how many."""
+        launched = 0
         while limit > 0:
             slots = task_set.take(
                 min(limit, FRAME_TASKS_MAX), executor.number, executor.id, executor.host, now
@@ -139,6 +170,8 @@ class Dispatcher:
                 self._unlaunched(task_set, slots, error, now)
                 break
             limit -= len(slots)
+            launched += len(slots)
+        return launched
 
     def _unlaunched(
         self, task_set: TaskSet, slots: Sequence[int], error: Exception, now: float
@@ -175,27 +208,27 @@ class Dispatcher:
         if self._starving_since_s is None:
             self._starving_since_s = now
             self._effects.append(Revive())
-        elif now >= self._starving_since_s + STARVATION_S:
+        elif now >= self._starving_since_s + self._limits.starvation_s:
             self._starving_since_s = now
             _log.warning(
                 "Initial job has not accepted any resources; check your cluster UI to ensure that "
                 "workers are registered and have sufficient resources"
             )
             self._effects.append(Revive())
-        self._set_timer(STARVATION_TIMER, self._starving_since_s + STARVATION_S)
+        self._set_timer(STARVATION_TIMER, self._starving_since_s + self._limits.starvation_s)
 
     def watch_balance(self, now: float) -> None:
         """Look after a while whether a core is still idle while tasks are queued elsewhere."""
         if RECALL_TIMER not in self._timers and any(
-            executor.outstanding > executor.cores for executor in self.executors.values()
+            executor.outstanding > executor.slots for executor in self.executors.values()
         ):
             self._set_timer(RECALL_TIMER, now + RECALL_AFTER_S)
 
     def _recall(self, now: float) -> None:
         """Ask for queued tasks back, the latest first; they end as CANCELLED and go elsewhere."""
-        idle = sum(max(0, each.cores - each.outstanding) for each in self.executors.values())
+        idle = sum(max(0, each.slots - each.outstanding) for each in self.executors.values())
         for executor in self.executors.values():
-            spare = executor.outstanding - executor.cores - len(executor.recalled)
+            spare = executor.outstanding - executor.slots - len(executor.recalled)
             count = min(idle, spare)
             if count <= 0:
                 continue
@@ -212,12 +245,3 @@ class Dispatcher:
             executor.send(spark_pb2.DriverFrame(cancel=spark_pb2.CancelTasks(task_ids=task_ids)))
         if idle:
             self.watch_balance(now)
-
-
-def _tasks_ahead(mean_s: float | None) -> int:
-    """Return how many tasks to queue for a core besides the one that it runs."""
-    if mean_s is None:
-        return AHEAD_UNKNOWN
-    if mean_s > AHEAD_S:
-        return 0
-    return max(1, min(AHEAD_MAX, int(AHEAD_S / mean_s))) if mean_s > 0 else AHEAD_MAX

@@ -1,4 +1,4 @@
-"""An executor as the task scheduler sees it: its cores, what was sent to it, and the next frame."""
+"""An executor as the task scheduler sees it: its slots, what was sent to it, and the next frame."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from minimesos.actor import Effect
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.effects import SendFrame
+from minimesos.spark.scheduler.failure import input_too_large
+from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.task_set import TaskSet
 
 FRAME_TASKS_MAX = 256
@@ -34,6 +36,7 @@ class Executor:
         "_frame_tasks",
         "_garbage",
         "_known_stages",
+        "_message_bytes_max",
         "cores",
         "host",
         "id",
@@ -42,15 +45,24 @@ class Executor:
         "outstanding",
         "progress_at_s",
         "recalled",
+        "slots",
     )
 
     def __init__(
-        self, number: int, host: str, cores: int, location: Location, effects: list[Effect]
+        self,
+        number: int,
+        host: str,
+        cores: int,
+        location: Location,
+        effects: list[Effect],
+        limits: Limits,
     ) -> None:
         self.id = location.executor_id
         self.number = number
         self.host = host
         self.cores = cores
+        self.slots = cores // limits.task_cpus
+        """How many tasks it runs at once."""
         self.location = location
         self.outstanding = 0
         self.progress_at_s = 0.0
@@ -58,6 +70,7 @@ class Executor:
         self.recalled: set[int] = set()
         """Tasks that it was asked to give back and that have not ended yet."""
         self._effects = effects
+        self._message_bytes_max = limits.message_bytes
         self._known_stages: set[int] = set()
         self._garbage: list[int] = []
         self._frame: spark_pb2.DriverFrame | None = None
@@ -65,9 +78,15 @@ class Executor:
         self._frame_bytes = 0
 
     def add_tasks(self, task_set: TaskSet, slots: Sequence[int], task_ids: Sequence[int]) -> None:
-        """Put tasks into the next frame, and into others after it when that is full."""
+        """Put tasks into the next frame, and into others after it when that is full.
+
+        Raises what pickling a task's input raises, and JobAborted if that is too large.
+        """
         partitions = task_set.partitions
         payloads = [task_set.payload(partitions[slot]) for slot in slots]
+        largest = max(map(len, payloads)) if any(payloads) else 0
+        if largest > self._message_bytes_max:
+            raise input_too_large(str(task_set), largest, self._message_bytes_max)
         self.outstanding += len(slots)
         start = 0
         for end, payload in enumerate(payloads, 1):

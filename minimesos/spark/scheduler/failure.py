@@ -9,6 +9,7 @@ import pickle
 
 from minimesos.spark.scheduler.effects import JobAborted
 from minimesos.spark.scheduler.task import TaskFailure
+from minimesos.spark.settings.scheduling import RPC_MESSAGE_MAX_SIZE
 
 _NOT_FOUND = "ModuleNotFoundError"
 _NOT_FOUND_HINT = (
@@ -34,6 +35,16 @@ def job_aborted(failure: TaskFailure, reason: str) -> JobAborted:
     if failure.exception is not None:
         error.__cause__ = _unpickled(failure.exception)
     return error
+
+
+def input_too_large(stage: str, size_bytes: int, limit_bytes: int) -> JobAborted:
+    """Return the error of a job of which a task's input is above `spark.rpc.message.maxSize`."""
+    name = RPC_MESSAGE_MAX_SIZE.name
+    return JobAborted(
+        f"Job aborted due to stage failure: Serialized task of stage {stage} was {size_bytes} "
+        f"bytes, which exceeds max allowed: {name} ({limit_bytes} bytes). Consider more "
+        f"partitions, increasing {name}, or using broadcast variables for large values."
+    )
 
 
 def _unpickled(exception: bytes) -> BaseException | None:

@@ -1,14 +1,23 @@
-"""Settings that bound retries, waiting and results of one application's jobs."""
+"""Settings that bound the jobs of one application: what they take, wait for, retry and return.
+
+Read once, when the application starts. `is_ready` says when the first task may start.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.setting_kinds import MIB, Texts
 from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
+from minimesos.spark.settings.executors import CORES_MAX
 from minimesos.spark.settings.scheduling import (
-    LOCALITY_WAIT,
+    LOCALITY_WAIT_NODE,
+    MAX_REGISTERED_RESOURCES_WAITING_TIME,
+    MIN_REGISTERED_RESOURCES_RATIO,
+    RPC_MESSAGE_MAX_SIZE,
     STAGE_MAX_CONSECUTIVE_ATTEMPTS,
+    STARVATION_TIMEOUT,
+    TASK_CPUS,
     TASK_MAX_FAILURES,
 )
 
@@ -21,17 +30,37 @@ class Limits:
     """Failures of one task within a stage attempt that end its job."""
     stage_attempts: int = STAGE_MAX_CONSECUTIVE_ATTEMPTS.default
     """Attempts at a stage in a row that could not fetch their input, and end its jobs."""
-    locality_wait_s: float = LOCALITY_WAIT.default
-    """How long a task waits for the executor that holds its input."""
+    locality_wait_s: float = LOCALITY_WAIT_NODE.default
+    """How long a task waits for the executor, or the host, that holds its input."""
     result_bytes: int = DRIVER_MAX_RESULT_SIZE.default
     """Serialised results of one job; 0 for no limit."""
+    task_cpus: int = TASK_CPUS.default
+    """Cores of an executor that each task takes up."""
+    message_bytes: int = RPC_MESSAGE_MAX_SIZE.default * MIB
+    """Input of one task, as it is sent."""
+    starvation_s: float = STARVATION_TIMEOUT.default
+    """How long tasks wait without any core before a warning."""
+    ready_cores: float = 0.0
+    """Cores that must be there before the first task starts."""
+    ready_wait_s: float = MAX_REGISTERED_RESOURCES_WAITING_TIME.default
+    """How long after the application's start the first task waits for those at most."""
 
     @classmethod
     def of(cls, conf: Texts) -> Limits:
         """Read the settings of an application. Raises InvalidValue."""
+        ratio = min(MIN_REGISTERED_RESOURCES_RATIO.read(conf), 1.0)
         return cls(
             task_failures=TASK_MAX_FAILURES.read(conf),
             stage_attempts=STAGE_MAX_CONSECUTIVE_ATTEMPTS.read(conf),
-            locality_wait_s=LOCALITY_WAIT.read(conf),
+            locality_wait_s=LOCALITY_WAIT_NODE.read(conf),
             result_bytes=DRIVER_MAX_RESULT_SIZE.read(conf),
+            task_cpus=TASK_CPUS.read(conf),
+            message_bytes=RPC_MESSAGE_MAX_SIZE.read(conf) * MIB,
+            starvation_s=STARVATION_TIMEOUT.read(conf),
+            ready_cores=ratio * (CORES_MAX.read(conf) or 0),
+            ready_wait_s=MAX_REGISTERED_RESOURCES_WAITING_TIME.read(conf),
         )
+
+    def is_ready(self, registered_cores: int, waited_s: float) -> bool:
+        """Say whether tasks may start, this long after the application has."""
+        return registered_cores >= self.ready_cores or waited_s >= self.ready_wait_s

@@ -18,6 +18,9 @@ from minimesos.spark.env import Location
 from minimesos.spark.scheduler.dispatch import Dispatcher
 from minimesos.spark.scheduler.executor import Executor, WorkerOffer
 from minimesos.spark.scheduler.failure import job_aborted, summary
+from minimesos.spark.scheduler.fair_dispatch import FairDispatcher
+from minimesos.spark.scheduler.limits import Limits
+from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.task import (
     FetchFailure,
     TaskFailure,
@@ -71,21 +74,29 @@ class TaskScheduler:
     """Owns executors and task sets."""
 
     def __init__(
-        self, listener: TaskSetListener, effects: list[Effect], max_failures: int = 4
+        self,
+        listener: TaskSetListener,
+        effects: list[Effect],
+        limits: Limits,
+        pools: Pools | None = None,
+        started_at_s: float = 0.0,
     ) -> None:
         self._listener = listener
-        self._max_failures = max_failures
+        self._limits = limits
         self._task_sets = TaskSets()
-        self._dispatcher = Dispatcher(self._task_sets, effects, listener.task_set_aborted)
+        arguments = (self._task_sets, effects, listener.task_set_aborted, limits, started_at_s)
+        self._dispatcher = (
+            Dispatcher(*arguments) if pools is None else FairDispatcher(pools, *arguments)
+        )
         self.executors: Mapping[str, Executor] = self._dispatcher.executors
         self.live = self._task_sets.live
         self.active = self._task_sets.active
         self.timer_fired = self._dispatcher.timer_fired
 
     @property
-    def total_cores(self) -> int:
-        """Cores of all executors."""
-        return self._dispatcher.total_cores
+    def total_slots(self) -> int:
+        """How many tasks run at once on all executors."""
+        return self._dispatcher.total_slots
 
     # ------------------------------------------------------------------------------- task sets
 
@@ -118,6 +129,15 @@ class TaskScheduler:
 
     def executor_added(self, location: Location, cores: int, now: float) -> None:
         """An executor takes tasks from now on."""
+        if cores < self._limits.task_cpus:
+            _log.warning(
+                "Executor is too small for a task",
+                executor=location.executor_id,
+                host=location.host,
+                cores=cores,
+                task_cpus=self._limits.task_cpus,
+            )
+            return
         executor = self._dispatcher.add(location, cores)
         _log.info("executor added", executor=executor.id, host=executor.host, cores=cores)
         self._dispatcher.feed_all(now)
@@ -146,7 +166,7 @@ class TaskScheduler:
         # The last one to be requeued is the first to be launched.
         for position, (task_id, task_set, slot) in reversed(list(enumerate(lost))):
             self._task_sets.end(task_id)
-            if caused_by_tasks and position < executor.cores:
+            if caused_by_tasks and position < executor.slots:
                 failure = TaskFailure(EXECUTOR_LOST, text, "", None, False)
                 self._failed(task_set, slot, task_id, executor, failure, now)
             else:
@@ -178,7 +198,7 @@ class TaskScheduler:
         else:
             self._mixed(executor, results, now)
             self._dispatcher.feed_all(now)
-        if executor.outstanding < executor.cores:
+        if executor.outstanding < executor.slots:
             self._dispatcher.watch_balance(now)
 
     def _succeeded(
@@ -260,7 +280,9 @@ class TaskScheduler:
         self._log_loss(task_set, lost)
         times = task_set.failures[slot] = task_set.failures.get(slot, 0) + 1
         is_loss = failure.class_name in (EXECUTOR_LOST, WORKER_LOST)
-        limit = max(self._max_failures, LOSSES_MIN) if is_loss else self._max_failures
+        limit = self._limits.task_failures
+        if is_loss:
+            limit = max(limit, LOSSES_MIN)
         self._requeue(task_set, slot)
         if task_set.is_zombie or not (failure.fatal or times >= limit):
             return

@@ -18,9 +18,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+POOL_PROPERTY = "spark.scheduler.pool"
+"""The local property that names the pool of a thread's jobs."""
+DEFAULT_POOL = "default"
 PENDING, RUNNING, DONE = range(3)
 NO_EXECUTOR = -1
 ANY_WORKER = -1
+_SMOOTHING = 0.5
 
 
 class Preferences:
@@ -112,6 +116,7 @@ class TaskSet:
         binary: bytes,
         payload: Callable[[int], bytes],
         preferences: Preferences | None = None,
+        pool: str = DEFAULT_POOL,
         owner: Any = None,
     ) -> None:
         self.key = key
@@ -122,6 +127,8 @@ class TaskSet:
         self.binary = binary
         self.payload = payload
         self.preferences = preferences
+        self.pool = pool
+        """Of what it shares cores, under `spark.scheduler.mode=FAIR`."""
         self.owner = owner
         """The stage, for the DAG scheduler; opaque here."""
         size = len(partitions)
@@ -270,6 +277,11 @@ class TaskSet:
             freed = self.preferences.forget(executor_id)
             self._free = [*self._free[self._next :], *freed]
             self._next = 0
+
+    def learn(self, seen_s: float) -> None:
+        """A task has taken so long, or some have on average."""
+        mean_s = self.mean_s
+        self.mean_s = seen_s if mean_s is None else mean_s + _SMOOTHING * (seen_s - mean_s)
 
     def is_over(self) -> bool:
         """Nothing is running and nothing will be launched."""

@@ -34,6 +34,7 @@ from minimesos.spark.scheduler.effects import (
     SendFrame,
 )
 from minimesos.spark.scheduler.limits import Limits
+from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.scheduler.task import describe_failure, load_stage
 from minimesos.spark.storage import BlockStore
@@ -60,8 +61,10 @@ class Executor:
 class Cluster(SparkContext):
     """Executors, a scheduler and virtual time; also a context, so tests write ordinary RDDs."""
 
-    def __init__(self, directory: Path, limits: Limits | None = None) -> None:
-        self.scheduler = DagScheduler(limits)
+    def __init__(
+        self, directory: Path, limits: Limits | None = None, pools: Pools | None = None
+    ) -> None:
+        self.scheduler = DagScheduler(limits, pools)
         self.now = 0.0
         self.executors: dict[str, Executor] = {}
         self.ended: dict[int, JobSucceeded | JobFailed] = {}
@@ -134,10 +137,13 @@ class Cluster(SparkContext):
             lambda: self.scheduler.executor_removed(executor.id, "killed by the test", True, self.now),
         )
 
-    def submit(self, rdd: Any, function: Any, partitions: Any = None) -> int:
+    def submit(
+        self, rdd: Any, function: Any, partitions: Any = None, pool: str | None = None
+    ) -> int:
         """Start a job; returns its id."""
         wanted = range(rdd.num_partitions) if partitions is None else list(partitions)
-        job = Job(next(self._job_ids), rdd, function, wanted)
+        properties = None if pool is None else {"spark.scheduler.pool": pool}
+        job = Job(next(self._job_ids), rdd, function, wanted, properties)
         self.scheduler.submit(job, self.now)
         self._perform()
         return job.id
@@ -319,10 +325,15 @@ def new_cluster(tmp_path: Path) -> Callable[..., Cluster]:
     """Make clusters; several in one test do not share anything."""
     numbers = itertools.count()
 
-    def make(executors: int = 2, cores: int = 1, limits: Limits | None = None) -> Cluster:
+    def make(
+        executors: int = 2,
+        cores: int = 1,
+        limits: Limits | None = None,
+        pools: Pools | None = None,
+    ) -> Cluster:
         directory = tmp_path / f"cluster-{next(numbers)}"
         directory.mkdir()
-        cluster = Cluster(directory, limits)
+        cluster = Cluster(directory, limits, pools)
         for _ in range(executors):
             cluster.add_executor(cores)
         return cluster

@@ -6,6 +6,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.effects import SendFrame
 from minimesos.spark.scheduler.failure import job_aborted
+from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.task import TaskFailure
 from minimesos.spark.scheduler.task_scheduler import LOSSES_LOGGED_MAX, TaskScheduler
 from minimesos.spark.scheduler.task_set import TaskSet
@@ -30,7 +31,7 @@ class Bench:
         self.now = 0.0
         self.listener = Listener()
         self.effects = []
-        self.scheduler = TaskScheduler(self.listener, self.effects)
+        self.scheduler = TaskScheduler(self.listener, self.effects, Limits())
         self.queued = {}
         self.cancelled = []
         self.frames = []
