@@ -33,7 +33,6 @@ from typing import Any, Protocol
 from minimesos.errors import MinimesosError
 from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import FetchFailed, Location, WorkerEnv
-from minimesos.spark.files import ROOT_SETTING
 from minimesos.spark.scheduler.task import Outcome, describe_failure, load_stage
 from minimesos.spark.storage import BlockStore
 from minimesos_executor import messages
@@ -152,7 +151,7 @@ class Runner:
             self._in_user_code = True
             if self._poked:
                 self._look()
-            stage = self._stages.get(stage_key) or self._load(stage_key)
+            stage = self._stages.get(stage_key) or self._load(stage_key, self._env)
             result = stage.run(self._env, task_id, partition, attempt, payload)
             self._in_user_code = False
             if len(result) > RESULT_BYTES_MAX:
@@ -167,11 +166,11 @@ class Runner:
             return int(outcome), described
         return 0, result
 
-    def _load(self, stage_key: int) -> LoadedStage:
+    def _load(self, stage_key: int, env: WorkerEnv) -> LoadedStage:
         binary = self._binaries.get(stage_key)
         if binary is None:
             raise MinimesosError(f"stage {stage_key} was not sent to this executor")
-        stage: LoadedStage = load_stage(binary)
+        stage: LoadedStage = load_stage(binary, env)
         self._stages[stage_key] = stage
         del self._binaries[stage_key]
         return stage
@@ -260,9 +259,6 @@ class Runner:
 
     def _set_up(self, settings: dict[str, Any]) -> None:
         told = Settings(**settings)
-        shipped = told.conf.get(ROOT_SETTING)
-        if shipped is not None and shipped not in sys.path:
-            sys.path.insert(0, shipped)  # ahead of what is installed, as on the driver
         sys.path.extend(path for path in told.python_path if path not in sys.path)
         self._env = WorkerEnv(
             executor_id=told.executor_id,

@@ -133,7 +133,7 @@ def _local_file(location: Location, name: str, env: WorkerEnv) -> str:
     A fetched copy is kept in the executor's directory, for its other workers.
     """
     path = os.path.join(location.root, name)
-    if location.host == env.host and os.path.exists(path):
+    if env.shares_host_with(location) and os.path.exists(path):
         return path
     kept = os.path.join(env.local_dir, name)
     if not os.path.exists(kept):

@@ -11,8 +11,6 @@ from __future__ import annotations
 import atexit
 import itertools
 import logging
-import os
-import sys
 import threading
 import time
 import weakref
@@ -31,9 +29,16 @@ from minimesos.spark.application import application_settings, make_scratch, spar
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
-from minimesos.spark.files import ROOT_SETTING, SparkFiles
+from minimesos.spark.files import ShippedFiles, SparkFiles
 from minimesos.spark.rdd import RDD
-from minimesos.spark.settings.application import APP_NAME, FILES, FILES_OVERWRITE, MASTER, PY_FILES
+from minimesos.spark.settings.application import (
+    APP_NAME,
+    ARCHIVES,
+    FILES,
+    FILES_OVERWRITE,
+    MASTER,
+    PY_FILES,
+)
 from minimesos.spark.settings.executors import ALLOW_SPARK_CONTEXT
 from minimesos.spark.settings.scheduling import DEFAULT_PARALLELISM
 from minimesos.spark.sources import Sources
@@ -90,6 +95,7 @@ class SparkContext(Sources):
         self._call_site = callsite.short_form()
         self._runner: JobRunner | None = None
         self._scratch: Scratch | None = None
+        self._files: ShippedFiles | None = None
         self._batch_size = batchSize
         self._next_rdd_id = itertools.count()
         self._next_shuffle_id = itertools.count()
@@ -125,17 +131,15 @@ class SparkContext(Sources):
         self.appName = APP_NAME.read(conf) or ""
         self._scratch = make_scratch(conf)
         atexit.register(self.stop)
-        root = os.path.join(self._scratch.path, "files")
-        os.mkdir(root)
-        SparkFiles._root_directory = root
-        sys.path.insert(1, root)
-        conf.set(ROOT_SETTING, root)
+        self._files = files = ShippedFiles(self._scratch.path, FILES_OVERWRITE.read(conf))
+        SparkFiles._root_directory = files.root
+        files.add_all(
+            [*(py_files or ()), *PY_FILES.read(conf)], FILES.read(conf), ARCHIVES.read(conf)
+        )
         self._runner = _start_runner(self.master, conf, self._scratch.path)
         conf.set("spark.app.id", self._runner.application_id)
-        for path in [*(py_files or ()), *PY_FILES.read(conf)]:
-            self.addPyFile(path)
-        for path in FILES.read(conf):
-            self.addFile(path)
+        if files.version:
+            self._runner.ship(files.version)
 
     # Shared variables and files.
 
@@ -154,20 +158,35 @@ class SparkContext(Sources):
 
     def addFile(self, path: str, recursive: bool = False) -> None:
         """Ship a file, or with `recursive` a directory, to tasks; see `SparkFiles.get`."""
-        from minimesos.spark.files import add_file
-
-        add_file(path, recursive, FILES_OVERWRITE.read(self._conf))
+        self._ship(lambda files: files.add_file(path, recursive))
 
     def addPyFile(self, path: str) -> None:
         """Make a .py file, or the modules of a .zip or .egg, importable in tasks and here."""
-        from minimesos.spark.files import add_py_file
+        self._ship(lambda files: files.add_py_file(path))
 
-        add_py_file(path)
+    def addArchive(self, path: str) -> None:
+        """Ship an archive, unpacked to a directory of its name, or with `path#name` of that."""
+        self._ship(lambda files: files.add_archive(path))
 
     @property
     def listFiles(self) -> list[str]:
         """Names of the files that were shipped."""
-        return sorted(os.listdir(SparkFiles.getRootDirectory()))
+        return self._shipped().files
+
+    @property
+    def listArchives(self) -> list[str]:
+        """Names of the directories to which archives were unpacked."""
+        return self._shipped().archives
+
+    def _ship(self, add: Callable[[ShippedFiles], None]) -> None:
+        files = self._shipped()
+        add(files)
+        self._running().ship(files.version)
+
+    def _shipped(self) -> ShippedFiles:
+        self._running()
+        assert self._files is not None, "a context that runs has files"
+        return self._files
 
     # Jobs.
 
@@ -328,9 +347,9 @@ class SparkContext(Sources):
             if runner is not None:
                 runner.stop()
             if self._scratch is not None:
-                root, SparkFiles._root_directory = SparkFiles._root_directory, None
-                if root in sys.path:
-                    sys.path.remove(root)
+                SparkFiles._root_directory = None
+                if self._files is not None:
+                    self._files.close()
                 atexit.unregister(self.stop)
                 self._scratch.remove()
                 self._scratch = None

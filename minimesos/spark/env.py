@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DRIVER = "driver"
 """The executor id of the driver, as in Spark."""
 
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
 
 class Location(NamedTuple):
     """Where the files of one executor (or of the driver) are.
@@ -64,3 +66,11 @@ class WorkerEnv:
     end) to a local file and returns that file's path, which the caller owns. Raises FetchFailed."""
     broadcasts: dict[int, Any] = field(default_factory=dict)
     """Values of broadcasts that this worker has loaded, by id; dropped upon a Cleanup."""
+    files_root: str = ""
+    """Directory of the files that the driver has shipped; empty until it has shipped some."""
+    shipment_version: int = 0
+    """Of the latest shipment that this worker has received."""
+
+    def shares_host_with(self, owner: Location) -> bool:
+        """Say whether an owner's files may be here: nobody else reaches it by a loopback name."""
+        return owner.host == self.host or owner.host in _LOOPBACK

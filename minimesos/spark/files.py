@@ -1,23 +1,40 @@
-"""Files that a driver ships to its tasks (`SparkContext.addFile`), as tasks find them.
+"""Files that a driver ships to its tasks (`SparkContext.addFile`), as the driver keeps them.
 
-`SparkFiles.get` names a file on the driver and in workers alike. Files are shared through the
-driver's directory: a worker on the same host reads it in place.
+`SparkFiles.get` names a file on the driver and in workers alike. The driver copies each file into
+its own directory once; how it gets from there to workers is the business of `shipment`.
+
+Source: PySpark 3.5's SparkFiles and SparkContext.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import ClassVar
 
+from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.spark.errors import PySparkRuntimeError, SparkException
+from minimesos.spark.shipment import (
+    ARCHIVE,
+    DIRECTORY,
+    FILE,
+    FILES,
+    MODULES,
+    Item,
+    unpack_to,
+    write_list,
+)
 from minimesos.spark.taskcontext import TaskContext
 
-_log = get_logger(__name__)
+_ARCHIVES = "archives"
+_IMPORTED = (".zip", ".egg", ".jar")
 
-ROOT_SETTING = "spark.minimesos.files.root"
-"""Setting that tells workers the driver's directory of shipped files."""
+_log = get_logger(__name__)
 
 
 class SparkFiles:
@@ -38,49 +55,175 @@ class SparkFiles:
     def getRootDirectory(cls) -> str:
         """Return the directory that holds the files."""
         task = TaskContext.get()
-        root = cls._root_directory if task is None else task.env.conf.get(ROOT_SETTING)
-        if root is None:
+        if task is not None:
+            return task.env.files_root or os.path.join(task.env.local_dir, FILES)
+        if cls._root_directory is None:
             raise PySparkRuntimeError(
                 "SparkFiles needs an active SparkContext.", "SESSION_OR_CONTEXT_NOT_EXISTS"
             )
-        return root
+        return cls._root_directory
 
 
-def add_file(path: str, recursive: bool = False, overwrite: bool = False) -> None:
-    """Copy a file or directory to where tasks find it; one that is there already stays."""
-    import shutil
+class ShippedFiles:
+    """All files of one application, in `directory`, which is the driver's block directory.
 
-    from minimesos.spark.io.text import local_path, uri
+    Methods that add raise SparkException, which names what cannot be shipped and why. Something
+    that is there already stays, unless `overwrite` is set.
+    """
 
-    source = local_path(path)
-    target = SparkFiles.get(os.path.basename(os.path.normpath(source)))
-    if os.path.exists(target) and not overwrite:
-        _log.warning("file was added already; a new version is ignored", path=path)
-        return
-    if os.path.isdir(source):
-        if not recursive:
+    def __init__(self, directory: str, overwrite: bool) -> None:
+        self.root = os.path.join(directory, FILES)
+        self.version = 0
+        """Counts what was added."""
+        self._directory = directory
+        self._overwrite = overwrite
+        self._items: dict[str, Item] = {}
+        self._names: dict[str, str] = {}  # what was added, with its kind
+        self._lock = threading.Lock()
+        os.mkdir(self.root)
+        os.mkdir(os.path.join(directory, _ARCHIVES))
+        sys.path.insert(1, self.root)
+
+    @property
+    def files(self) -> list[str]:
+        """Names of what was added as files, directories and modules."""
+        return sorted(name for name, kind in self._names.items() if kind != ARCHIVE)
+
+    @property
+    def archives(self) -> list[str]:
+        """Names of the directories to which archives were unpacked."""
+        return sorted(name for name, kind in self._names.items() if kind == ARCHIVE)
+
+    def add_all(
+        self, py_files: Iterable[str], files: Iterable[str], archives: Iterable[str]
+    ) -> None:
+        """Add what the configuration names. Raises SparkException that lists all problems."""
+        problems = []
+        for add, paths in (
+            (self.add_py_file, py_files),
+            (self.add_file, files),
+            (self.add_archive, archives),
+        ):
+            for path in paths:
+                try:
+                    add(path)
+                except SparkException as error:
+                    problems.append(str(error))
+        if problems:
+            raise SparkException("\n".join(problems))
+
+    def add_file(self, path: str, recursive: bool = False) -> None:
+        """Add a file, or with `recursive` a directory."""
+        source = _local(path)
+        name = _name(source)
+        if not os.path.isdir(source):
+            self._add(path, name, FILE, partial(self._copy, source, name, FILE))
+        elif recursive:
+            self._add(path, name, DIRECTORY, partial(self._copy_tree, source, name))
+        else:
             raise SparkException(
-                f"Added file {uri(source)} is a directory and recursive is not turned on."
+                f"Added file {_uri(source)} is a directory and recursive is not turned on."
             )
-        shutil.copytree(source, target, dirs_exist_ok=True)
-        return
-    try:
+
+    def add_py_file(self, path: str) -> None:
+        """Add a module, or an archive of modules, and make it importable here too."""
+        source = _local(path)
+        if source.endswith(_IMPORTED):
+            self._add_modules(path, source)
+        else:
+            self.add_file(path)
+        importlib.invalidate_caches()
+
+    def add_archive(self, path: str) -> None:
+        """Add an archive, which is unpacked to a directory of its name, or `path#name` to that."""
+        path, _, name = path.partition("#")
+        source = _local(path)
+        name = name or _name(source)
+        self._add(path, name, ARCHIVE, partial(self._unpack, source, name))
+
+    def close(self) -> None:
+        """Import nothing from here any more."""
+        inside = self.root + os.sep
+        sys.path[:] = [each for each in sys.path if not f"{each}{os.sep}".startswith(inside)]
+
+    def _add_modules(self, path: str, source: str) -> None:
+        from zipfile import is_zipfile
+
+        if os.path.exists(source) and not is_zipfile(source):
+            raise SparkException(f"File {_uri(source)} is no zip archive of modules")
+        name = _name(source)
+        self._add(path, name, MODULES, partial(self._copy, source, name, MODULES))
+        if os.path.join(self.root, name) not in sys.path:
+            sys.path.insert(1, os.path.join(self.root, name))
+
+    def _add(self, path: str, name: str, kind: str, copy: Callable[[int], Iterable[Item]]) -> None:
+        if name in ("", ".", "..") or "/" in name:
+            raise SparkException(f"{path} cannot be shipped as '{name}', which is no plain name")
+        with self._lock:
+            if name in self._names and not self._overwrite:
+                _log.warning("file was added already; a new version is ignored", path=path)
+                return
+            version = self.version + 1
+            try:
+                items = {item.path: item for item in copy(version)}
+                "".join(items).encode()  # as fetches name them
+            except FileNotFoundError as error:
+                raise SparkException(f"File {_uri(_local(path))} does not exist") from error
+            except (OSError, UnicodeEncodeError, MinimesosError) as error:
+                raise SparkException(
+                    f"File {_uri(_local(path))} cannot be shipped: {error}"
+                ) from error
+            self._items |= items
+            self._names[name] = kind
+            write_list(self._directory, version, self._items.values())
+            self.version = version
+
+    def _copy(self, source: str, name: str, kind: str, version: int) -> list[Item]:
+        import shutil
+
         # Renamed when it is whole, as a running task may look for it.
-        shutil.copy2(source, f"{target}.unfinished")
-    except FileNotFoundError as error:
-        raise SparkException(f"File {uri(source)} does not exist") from error
-    os.replace(f"{target}.unfinished", target)
+        unfinished = os.path.join(self._directory, f"{name}.unfinished")
+        shutil.copy2(source, unfinished)
+        os.replace(unfinished, os.path.join(self.root, name))
+        return [self._item(name, kind, version)]
+
+    def _copy_tree(self, source: str, name: str, version: int) -> Iterator[Item]:
+        import shutil
+
+        top = os.path.join(self.root, name)
+        shutil.copytree(source, top, dirs_exist_ok=True)
+        for folder, _, names in os.walk(top):
+            below = os.path.relpath(folder, self.root)
+            yield self._item(below, DIRECTORY, version)
+            for each in names:
+                yield self._item(os.path.join(below, each), FILE, version)
+
+    def _unpack(self, source: str, name: str, version: int) -> list[Item]:
+        import shutil
+
+        kept = os.path.join(_ARCHIVES, f"{version}-{_name(source)}")
+        path = os.path.join(self._directory, kept)
+        shutil.copy2(source, path)
+        unpack_to(path, _name(source), os.path.join(self.root, name))
+        return [Item(name, ARCHIVE, version, kept, 0o600)]
+
+    def _item(self, path: str, kind: str, version: int) -> Item:
+        mode = os.stat(os.path.join(self.root, path)).st_mode & 0o777
+        source = "" if kind == DIRECTORY else os.path.join(FILES, path)
+        return Item(path, kind, version, source, mode)
 
 
-def add_py_file(path: str) -> None:
-    """Put a module, or what is in an archive of modules, on the import path of tasks."""
-    import shutil
+def _name(source: str) -> str:
+    return os.path.basename(os.path.normpath(source))
 
+
+def _local(path: str) -> str:
     from minimesos.spark.io.text import local_path
 
-    source = local_path(path)
-    if source.endswith((".zip", ".egg")):
-        shutil.unpack_archive(source, SparkFiles.getRootDirectory(), "zip")
-    else:
-        add_file(path)
-    importlib.invalidate_caches()
+    return local_path(path)
+
+
+def _uri(source: str) -> str:
+    from minimesos.spark.io.text import uri
+
+    return uri(source)

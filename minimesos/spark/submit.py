@@ -29,6 +29,7 @@ OPTIONS: Mapping[str, str] = {
     "--name": "spark.app.name",
     "--py-files": "spark.submit.pyFiles",
     "--files": "spark.files",
+    "--archives": "spark.archives",
     "--driver-memory": "spark.driver.memory",
     "--driver-cores": "spark.driver.cores",
     "--executor-memory": "spark.executor.memory",

@@ -19,6 +19,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.scheduler.task import decode_success, stage_binary
+from minimesos.spark.shipment import Shipment
 
 DEADLINE_S = 10.0
 
@@ -131,13 +132,15 @@ class _Partition:
         return iter((partition,))
 
 
-def stage(key: int, function: Callable[[int, Any], Any]) -> spark_pb2.Stage:
+def stage(
+    key: int, function: Callable[[int, Any], Any], shipment: Shipment | None = None
+) -> spark_pb2.Stage:
     """Return a stage whose tasks return function(partition, task context)."""
 
     def act(context: Any, items: Iterator[int]) -> Any:
         return function(next(items), context)
 
-    binary = stage_binary(key, 0, cloudpickle.dumps((_Partition(), act)), None)
+    binary = stage_binary(key, 0, cloudpickle.dumps((_Partition(), act)), None, shipment)
     return spark_pb2.Stage(stage_key=key, binary=binary)
 
 

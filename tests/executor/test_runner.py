@@ -10,14 +10,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from minimesos_executor import messages
 
 from minimesos.runtime.frame_socket import HEADER
-from minimesos.spark.env import Location
+from minimesos.spark.env import DRIVER, Location
+from minimesos.spark.files import ShippedFiles
 from minimesos.spark.scheduler.task import Outcome, decode_failure, decode_success
+from minimesos.spark.shipment import Shipment
 from minimesos.testing.spark_executors import DEADLINE_S, stage
 
 pytestmark = pytest.mark.integration
@@ -254,22 +257,17 @@ def test_modules_of_the_driver_are_found_after_those_of_the_worker(tmp_path):
         worker.close()
 
 
-def test_modules_that_the_driver_shipped_can_be_imported(worker, tmp_path):
-    (tmp_path / "shipped_by_the_driver.py").write_text("ANSWER = 42\n")
-    settings = {
-        "executor_id": "0",
-        "host": "here",
-        "local_dir": str(tmp_path),
-        "workers": 1,
-        "conf": {"spark.minimesos.files.root": str(tmp_path)},
-    }
-    worker.send(messages.SETUP, settings)
-    assert worker.receive() == (messages.READY,)
-
-    def use(i, _):
-        import shipped_by_the_driver
-
-        return shipped_by_the_driver.ANSWER
-
-    worker.run(1, use, [0])
+def test_what_was_shipped_ahead_of_a_stage_is_there_before_its_closure_is_loaded(worker, tmp_path):
+    (tmp_path / "shipped_by_the_driver.py").write_text("class Answer:\n    value = 42\n")
+    driver = tmp_path / "driver"
+    driver.mkdir()
+    files = ShippedFiles(str(driver), overwrite=False)
+    files.add_py_file(str(tmp_path / "shipped_by_the_driver.py"))
+    try:
+        answer = import_module("shipped_by_the_driver").Answer()  # pickled by the module's name
+    finally:
+        files.close()
+    shipment = Shipment(files.version, Location(DRIVER, "here", "", str(driver)))
+    worker.send(messages.STAGE, 1, stage(1, lambda i, _: answer.value, shipment).binary)
+    worker.send(messages.TASKS, [(1, 0, 0, 0, b"")])
     assert value(worker.results(0)[0]) == 42

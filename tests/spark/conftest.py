@@ -18,6 +18,7 @@ from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import DRIVER, FetchFailed, Location, WorkerEnv
 from minimesos.spark.lineage import Lineage
 from minimesos.spark.scheduler.stage import steps_of
+from minimesos.spark.shipment import Shipment, receive
 from minimesos.spark.shuffle import writer
 from minimesos.spark.shuffle.locations import encode_outputs, payload_key
 from minimesos.spark.storage import BlockStore
@@ -36,6 +37,7 @@ class InProcessRunner:
     def __init__(self, conf: SparkConf, directory: str, cores: int) -> None:
         self.default_parallelism = cores
         self.driver_location = Location(DRIVER, HOST, "", os.path.join(directory, "driver"))
+        self.shipment = Shipment(0, Location(DRIVER, HOST, "", directory))
         self.location = Location("0", HOST, "", os.path.join(directory, "executor-0"))
         os.makedirs(self.location.root)
         settings = dict(conf.getAll())
@@ -84,6 +86,9 @@ class InProcessRunner:
         self.cleaned += [("shuffle", i) for i in shuffle_ids]
         self.cleaned += [("broadcast", i) for i in broadcast_ids]
 
+    def ship(self, version: int) -> None:
+        self.shipment = self.shipment._replace(version=version)
+
     def stop(self) -> None:
         self.stopped = True
 
@@ -114,6 +119,7 @@ class InProcessRunner:
         properties: Mapping[str, str],
         act: Callable[..., Any],
     ) -> Any:
+        receive(self.shipment, self.env)
         travelled, action = pickle.loads(closure.dumps_stage(rdd, action))
         payload = rdd.payload(index) | self._shuffle_payload(rdd, index)
         task = TaskContext(

@@ -37,7 +37,6 @@ NOT_READ = {
     "spark.app.id": "told to the user",
     "spark.rdd.compress": "told to the user, as PySpark does",
     "spark.serializer.objectStreamReset": "told to the user, as PySpark does",
-    "spark.minimesos.files.root": "the driver's word to its workers",
     "spark.jobGroup.id": "a local property of jobs",
     "spark.job.description": "a local property of jobs",
     "spark.job.interruptOnCancel": "a local property of jobs",

@@ -61,6 +61,7 @@ from minimesos.spark.scheduler.task_set import (
     POOL_PROPERTY,
     TaskSet,
 )
+from minimesos.spark.shipment import Shipment
 
 RESUBMIT_AFTER_S = 0.2
 """Failures to fetch come in bursts; wait for the burst to end."""
@@ -97,6 +98,7 @@ class DagScheduler:
         self._graph = StageGraph(self._outputs, self._blocks)
         self._stage_keys = 0
         self._resubmit_armed = False
+        self._shipment: Shipment | None = None
 
     def take_effects(self) -> list[Effect]:
         """Return what is to be done since the last call, in order."""
@@ -154,6 +156,11 @@ class DagScheduler:
             rdd_ids=rdd_ids, shuffle_ids=shuffle_ids, broadcast_ids=broadcast_ids
         )
         self._tasks.broadcast(spark_pb2.DriverFrame(cleanup=cleanup))
+
+    def ship(self, shipment: Shipment, now: float) -> None:
+        """Stages that are submitted from now on need this; an older shipment changes nothing."""
+        if self._shipment is None or shipment.version > self._shipment.version:
+            self._shipment = shipment
 
     def progress(self) -> list[StageProgress]:
         """Describe the stages that run, in the order in which they get resources."""
@@ -251,7 +258,9 @@ class DagScheduler:
             attempt=stage.attempt,
             priority=stage.priority,
             partitions=partitions,
-            binary=stage_binary(stage.id, stage.attempt, stage.closure, job.properties),
+            binary=stage_binary(
+                stage.id, stage.attempt, stage.closure, job.properties, self._shipment
+            ),
             payload=StageInputs(stage.rdd, self._outputs).payload,
             preferences=preferred,
             pool=(job.properties or {}).get(POOL_PROPERTY, DEFAULT_POOL),

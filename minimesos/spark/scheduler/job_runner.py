@@ -42,6 +42,7 @@ from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.settings.application import DRIVER_HOST
+from minimesos.spark.shipment import Shipment
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -171,6 +172,10 @@ class JobRunner:
     ) -> None:
         """The driver needs these no more; returns at once."""
         self._post(self._core.forget, rdd_ids, shuffle_ids, broadcast_ids)
+
+    def ship(self, version: int) -> None:
+        """Tasks of stages that are submitted from now on see the files of this version."""
+        self._post(self._core.ship, Shipment(version, self.driver_location))
 
     def stop(self) -> None:
         """Cancel all jobs and release the executors. Calling it again does nothing."""

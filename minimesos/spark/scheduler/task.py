@@ -27,6 +27,7 @@ from minimesos.spark import closure
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import WorkerEnv
 from minimesos.spark.io.serializers import dump_objects
+from minimesos.spark.shipment import Shipment, receive
 from minimesos.spark.shuffle import writer
 from minimesos.spark.shuffle.reader import ShuffleFetchFailed
 from minimesos.spark.taskcontext import TaskContext
@@ -39,7 +40,7 @@ Action = Callable[[TaskContext, Iterator[Any]], Any]
 Properties = Mapping[str, str]
 """Local properties of the thread that submitted the job."""
 
-_STAGE_HEADER = struct.Struct("<iiI")  # stage id, stage attempt, length of the properties
+_STAGE_HEADER = struct.Struct("<iiI")  # stage id, stage attempt, length of properties and shipment
 _EXTRAS_HEADER = struct.Struct("<BI")  # tag, length of the extras
 _EXTRAS_TAG = 1  # a bare pickle starts with 0x80
 
@@ -111,10 +112,15 @@ def dump_stage(rdd: Lineage[Any], act: Action | ShuffleDependency) -> bytes:
 
 
 def stage_binary(
-    stage_id: int, attempt: int, closure: bytes, properties: Properties | None
+    stage_id: int,
+    attempt: int,
+    closure: bytes,
+    properties: Properties | None,
+    shipment: Shipment | None = None,
 ) -> bytes:
-    """Return what is sent of a stage attempt."""
-    pickled = pickle.dumps(dict(properties)) if properties else b""
+    """Return what is sent of a stage attempt; `shipment` is what its tasks can rely on."""
+    needs = properties or shipment
+    pickled = pickle.dumps((dict(properties or {}), shipment)) if needs else b""
     return _STAGE_HEADER.pack(stage_id, attempt, len(pickled)) + pickled + closure
 
 
@@ -204,11 +210,18 @@ class LoadedStage:
         return _EXTRAS_HEADER.pack(_EXTRAS_TAG, len(extras)) + extras + result
 
 
-def load_stage(binary: bytes) -> LoadedStage:
-    """Unpickle a stage's closure. Raises what the user's modules raise when they are imported."""
+def load_stage(binary: bytes, env: WorkerEnv) -> LoadedStage:
+    """Unpickle a stage's closure, once the files that were shipped ahead of it are here.
+
+    Raises what the user's modules raise when they are imported, and FetchFailed for files.
+    """
     stage_id, attempt, length = _STAGE_HEADER.unpack_from(binary)
     start = _STAGE_HEADER.size
-    properties = pickle.loads(binary[start : start + length]) if length else None
+    properties, shipment = None, None
+    if length:
+        properties, shipment = pickle.loads(binary[start : start + length])
+    if shipment is not None:
+        receive(shipment, env)
     rdd, act = pickle.loads(memoryview(binary)[start + length :])
     return LoadedStage(stage_id, attempt, rdd, act, properties)
 

@@ -25,6 +25,11 @@ DEPLOY_MODE = one_of(
 )
 PY_FILES = words("spark.submit.pyFiles", "Modules and archives that tasks can import from.")
 FILES = words("spark.files", "Files that tasks find by `SparkFiles.get`.")
+ARCHIVES = words(
+    "spark.archives",
+    "Archives that tasks find unpacked by `SparkFiles.get`: in a directory of the archive's name, "
+    "or of that in `archive#name`.",
+)
 FILES_OVERWRITE = flag(
     "spark.files.overwrite", False, "Whether `addFile` replaces a file that was added before."
 )

@@ -25,13 +25,17 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark import accumulators
 from minimesos.spark.context import SparkContext
 from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.dag import DagScheduler
 from minimesos.spark.scheduler.effects import (
     AccumulatorsUpdated,
     JobFailed,
     JobSucceeded,
+    KillExecutors,
+    RequestExecutors,
     Revive,
     SendFrame,
+    WarnOfStarvation,
 )
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.pools import Pools
@@ -40,6 +44,8 @@ from minimesos.spark.scheduler.task import describe_failure, load_stage
 from minimesos.spark.storage import BlockStore
 
 DELAY_S = 0.001
+STARTUP_S = 0.3
+"""Until an executor is there that was asked for."""
 STEPS_MAX = 20_000
 
 
@@ -62,18 +68,34 @@ class Cluster(SparkContext):
     """Executors, a scheduler and virtual time; also a context, so tests write ordinary RDDs."""
 
     def __init__(
-        self, directory: Path, limits: Limits | None = None, pools: Pools | None = None
+        self,
+        directory: Path,
+        limits: Limits | None = None,
+        pools: Pools | None = None,
+        allocation: AllocationSettings | None = None,
     ) -> None:
-        self.scheduler = DagScheduler(limits, pools)
+        self.scheduler = DagScheduler(limits, pools, allocation=allocation)
         self.now = 0.0
         self.executors: dict[str, Executor] = {}
         self.ended: dict[int, JobSucceeded | JobFailed] = {}
         self.launched: list[tuple[int, int, int]] = []
         """(stage id, partition, attempt) of every task that began to run."""
         self.revived = 0
+        self.warned_at: list[float] = []
+        """When the user was told that tasks starve."""
+        self.requests: list[tuple[float, int]] = []
+        """(when, how many executors in all) of every request."""
+        self.killed: list[tuple[float, str]] = []
+        """(when, executor id) of every executor that was given back."""
+        self.limit: int | None = None
+        """Executors that are wanted; only under dynamic allocation."""
+        self.executor_cores = 1
+        """Of executors that come because they are wanted."""
+        self.timers_fired: Counter[str] = Counter()
         self.steps = 0
         self.duration: Callable[[int, int], float] = lambda stage, partition: 0.01
         self.before_step: Callable[[int], None] = lambda step: None
+        self._timers: dict[str, float] = {}
         self._directory = directory
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -201,19 +223,37 @@ class Cluster(SparkContext):
                 frame = spark_pb2.DriverFrame.FromString(effect.frame.SerializeToString())
                 self.after(DELAY_S, lambda e=executor, f=frame: self._received(e, f))
             elif isinstance(effect, SetTimer):
-                name = effect.name
-                self.after(
-                    effect.at_s - self.now,
-                    lambda name=name: self.scheduler.timer_fired(name, self.now),
-                )
+                self._timers[effect.name] = effect.at_s
+                self.after(effect.at_s - self.now, lambda timer=effect: self._timer_fired(timer))
             elif isinstance(effect, AccumulatorsUpdated):
                 accumulators.add_updates(effect.updates)
             elif isinstance(effect, Revive):
                 self.revived += 1
+            elif isinstance(effect, WarnOfStarvation):
+                self.warned_at.append(self.now)
+            elif isinstance(effect, RequestExecutors):
+                self.requests.append((self.now, effect.total))
+                self.limit = effect.total
+                self.after(STARTUP_S, self._launch)
+            elif isinstance(effect, KillExecutors):
+                for executor_id in effect.executor_ids:
+                    self.killed.append((self.now, executor_id))
+                    self.kill(self.executors[executor_id])
             else:
                 assert isinstance(effect, JobSucceeded | JobFailed), effect
                 assert effect.job_id not in self.ended, "a job ends once"
                 self.ended[effect.job_id] = effect
+
+    def _timer_fired(self, timer: SetTimer) -> None:
+        if self._timers.get(timer.name) == timer.at_s:  # not replaced by a later one
+            del self._timers[timer.name]
+            self.timers_fired[timer.name] += 1
+            self.scheduler.timer_fired(timer.name, self.now)
+
+    def _launch(self) -> None:
+        alive = sum(executor.is_alive for executor in self.executors.values())
+        for _ in range((self.limit or 0) - alive):
+            self.add_executor(self.executor_cores)
 
     def _received(self, executor: Executor, frame: spark_pb2.DriverFrame) -> None:
         if not executor.is_alive:
@@ -246,7 +286,7 @@ class Cluster(SparkContext):
     def _start_tasks(self, executor: Executor) -> None:
         while executor.queue and len(executor.running) < executor.cores:
             key, task_id, partition, attempt, payload, wanted = executor.queue.popleft()
-            stage = load_stage(executor.stages[key])
+            stage = load_stage(executor.stages[key], executor.env)
             free = set(range(executor.cores)) - set(executor.running.values())
             worker = wanted if wanted in free else min(free)
             executor.running[task_id] = worker
@@ -330,10 +370,11 @@ def new_cluster(tmp_path: Path) -> Callable[..., Cluster]:
         cores: int = 1,
         limits: Limits | None = None,
         pools: Pools | None = None,
+        allocation: AllocationSettings | None = None,
     ) -> Cluster:
         directory = tmp_path / f"cluster-{next(numbers)}"
         directory.mkdir()
-        cluster = Cluster(directory, limits, pools)
+        cluster = Cluster(directory, limits, pools, allocation)
         for _ in range(executors):
             cluster.add_executor(cores)
         return cluster
