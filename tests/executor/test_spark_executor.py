@@ -12,9 +12,14 @@ from pathlib import Path
 import pytest
 from minimesos_executor import spark
 
+from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends.server import ExecutorServer
 from minimesos.spark.conf import SparkConf
-from minimesos.testing.spark_executors import DEADLINE_S, RecordingListener, job
+from minimesos.spark.env import DRIVER, Location
+from minimesos.spark.files import ShippedFiles, SparkFiles
+from minimesos.spark.scheduler.task import decode_failure
+from minimesos.spark.shipment import Shipment
+from minimesos.testing.spark_executors import DEADLINE_S, RecordingListener, job, stage, tasks
 
 pytestmark = pytest.mark.integration
 
@@ -27,9 +32,13 @@ class Application:
 
     def __init__(self, directory: Path) -> None:
         self.listener = RecordingListener()
-        self.server = ExecutorServer(SECRET, SparkConf(loadDefaults=False), self.listener)
+        self.blocks = directory / "driver"
+        self.blocks.mkdir()
+        conf = SparkConf(loadDefaults=False)
+        self.server = ExecutorServer(SECRET, conf, self.listener, str(self.blocks))
         self.server.application_id = "app"
-        self._directory = directory
+        self._sandbox = directory / "sandbox"
+        self._sandbox.mkdir()
         self.processes: list[asyncio.subprocess.Process] = []
 
     async def executor(
@@ -51,15 +60,15 @@ class Application:
             env={
                 **os.environ,
                 spark.SECRET_VARIABLE: secret,
-                "MESOS_SANDBOX": str(self._directory),
+                "MESOS_SANDBOX": str(self._sandbox),
             },
             stderr=asyncio.subprocess.PIPE,
         )
         self.processes.append(process)
         return process
 
-    async def registered(self, executor_id="0"):
-        process = await self.executor(executor_id)
+    async def registered(self, executor_id="0", **options):
+        process = await self.executor(executor_id, **options)
         await self.listener.until(lambda: executor_id in self.listener.added)
         return process
 
@@ -91,7 +100,7 @@ async def test_tasks_run_and_the_executor_ends_when_the_driver_is_done(app, tmp_
     code, errors = await finish(process)
     assert code == 0
     assert "Traceback" not in errors
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path / "sandbox") == []
 
 
 async def test_its_location_is_where_its_blocks_are(app):
@@ -127,6 +136,35 @@ async def test_a_task_fetches_a_file_of_another_executor(app):
     app.server.send("0", job(1, fetch, [0]))
     (end,) = await app.listener.ends(0)
     assert end.value == b"234"
+
+
+async def test_what_the_driver_shipped_is_fetched_on_another_host(app, tmp_path):
+    files = ShippedFiles(str(app.blocks), overwrite=False)
+    try:
+        (tmp_path / "large").write_bytes(bytes(3_000_000))
+        (tmp_path / "empty").touch()
+        files.add_all([], [str(tmp_path / "large"), str(tmp_path / "empty")], [])
+    finally:
+        files.close()
+    driver = Location(DRIVER, "driver-host", app.address, str(app.blocks))
+    await app.registered("0", cores=2)
+
+    def look(i, task):
+        names = ("large", "empty")
+        return [os.path.getsize(SparkFiles.get(name)) for name in names], SparkFiles.get("empty")
+
+    shipped = stage(1, look, Shipment(files.version, driver))
+    ids = range(8)
+    app.server.send("0", spark_pb2.DriverFrame(stages=[shipped], tasks=[tasks(1, ids)]))
+    root = app.listener.added["0"].root
+    ends = await app.listener.ends(*ids)
+    assert [end.value for end in ends] == [([3_000_000, 0], f"{root}/files/empty")] * 8
+    Path(files.root, "empty").unlink()
+    await app.registered("1")
+    app.server.send("1", spark_pb2.DriverFrame(stages=[shipped], tasks=[tasks(1, [100])]))
+    (end,) = await app.listener.ends(100)
+    assert end.outcome == spark_pb2.FAILED
+    assert "files/empty from driver failed" in decode_failure(end.payload).message
 
 
 async def test_user_code_finds_the_secret_nowhere_in_the_environment(app):
@@ -179,7 +217,7 @@ async def test_being_terminated_is_told_to_the_driver(app, tmp_path):
     assert (await finish(process))[0] == 1
     await app.listener.until(lambda: "0" in app.listener.lost)
     assert "terminated" in app.listener.lost["0"]
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path / "sandbox") == []
 
 
 async def test_being_killed_is_a_loss(app):
