@@ -25,6 +25,7 @@ from minimesos.flags import (
     path,
     port_number,
     read_by,
+    size,
     text,
 )
 from minimesos.ids import role_problem
@@ -80,6 +81,15 @@ class AgentFlags:
         True, help="Run tasks as their own user; needs the privilege to do so."
     )
     frameworks_home: str | None = text(help="Directory that relative URIs are taken from.")
+    fetcher_cache_dir: Path | None = path(  # noqa: RUF009  (declares a flag)
+        help="Directory of the fetcher's cache; `fetch` in the work directory if not set."
+    )
+    fetcher_cache_size: int = size("2GB", help="How much the fetcher's cache holds at most.")
+    fetcher_stall_timeout: float = duration(
+        "1mins",
+        check=lambda s: None if s > 0 else "expecting more than nothing",
+        help="Time without a byte after which a download is given up.",
+    )
     cgroups_enable_cfs: bool = boolean(
         False, help="Never let a container use more CPU than it was given, even if it is idle."
     )

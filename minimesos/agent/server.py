@@ -20,6 +20,8 @@ from minimesos.actor import Stimulus
 from minimesos.agent import snapshot
 from minimesos.agent.agent import Agent, ShutdownRequested
 from minimesos.agent.containerizer.containerizer import PosixContainerizer
+from minimesos.agent.containerizer.fetcher import Fetcher
+from minimesos.agent.containerizer.fetcher_cache import FetcherCache
 from minimesos.agent.containers import DestroyContainer, LaunchContainer, UpdateContainer
 from minimesos.agent.executor_api import PREFIXES, ExecutorApi
 from minimesos.agent.flags import AgentFlags, isolators
@@ -84,12 +86,18 @@ MakeContainerizer = Callable[[AgentFlags, Callable[[Stimulus], None]], Container
 
 
 def _posix_containerizer(flags: AgentFlags, post: Callable[[Stimulus], None]) -> PosixContainerizer:
+    cache_dir = flags.fetcher_cache_dir or flags.work_dir / "fetch"
+    fetcher = Fetcher(
+        frameworks_home=flags.frameworks_home,
+        stall_timeout_s=flags.fetcher_stall_timeout,
+        cache=FetcherCache(cache_dir, flags.fetcher_cache_size),
+    )
     return PosixContainerizer(
         post,
         isolation=isolators(flags.isolation),
         hard_cpu_cap=flags.cgroups_enable_cfs,
         switch_user=flags.switch_user,
-        frameworks_home=flags.frameworks_home,
+        fetcher=fetcher,
     )
 
 
@@ -118,7 +126,7 @@ class AgentServer:
         return self._server.address
 
     async def start(self) -> None:
-        """Listen. Raises CannotListen and CannotUseWorkDir."""
+        """Listen. Raises CannotListen, CannotUseWorkDir and CannotUseCache."""
         # Sandboxes are named by absolute paths, whatever directory this program was started in.
         flags = dataclasses.replace(self._flags, work_dir=usable_work_dir(self._flags.work_dir))
         self._flags = flags

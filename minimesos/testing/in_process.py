@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import Any
 
 from minimesos.actor import Stimulus
-from minimesos.agent.containerizer.fetcher import fetch
+from minimesos.agent.containerizer.fetcher import Fetcher
 from minimesos.agent.containerizer.posix import SHELL, CannotLaunch, Launch
 from minimesos.agent.containerizer.sandbox import make_sandbox
 from minimesos.agent.containers import (
@@ -255,7 +255,7 @@ class InProcessContainerizer:
 
 async def _prepare(launch: LaunchContainer) -> None:
     make_sandbox(launch.sandbox, None)
-    await fetch(launch.command.uris, launch.sandbox, None, None)
+    await Fetcher().fetch(launch.command.uris, launch.sandbox, None)
 
 
 def _arguments_of_ours(launch: Launch) -> Sequence[str] | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from minimesos.actor import Stimulus
 from minimesos.agent.containerizer.cpu import CpuIsolator
-from minimesos.agent.containerizer.fetcher import fetch
+from minimesos.agent.containerizer.fetcher import Fetcher
 from minimesos.agent.containerizer.isolation import IsolationLoop, Limitation, create_isolators
 from minimesos.agent.containerizer.mem import MemoryIsolator
 from minimesos.agent.containerizer.posix import (
@@ -66,7 +66,7 @@ class PosixContainerizer:
         isolation: Sequence[str] = ISOLATION,
         hard_cpu_cap: bool = False,
         switch_user: bool = True,
-        frameworks_home: str | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
         """`post` is called on the loop. Raises InvalidValue for an unknown isolation."""
         isolators = create_isolators(
@@ -75,7 +75,7 @@ class PosixContainerizer:
         )
         self._post = post
         self._switch_user = switch_user
-        self._frameworks_home = frameworks_home
+        self._fetcher = fetcher or Fetcher()
         self._containers: dict[str, _Container] = {}
         self._isolation = IsolationLoop(isolators, self._limited)
         self._launcher = Launcher()
@@ -101,6 +101,7 @@ class PosixContainerizer:
         tasks = [container.task for container in self._containers.values()]
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._isolation.stop()
+        await self._fetcher.close()
         self._launcher.close()
 
     def _launch(self, effect: LaunchContainer) -> None:
@@ -172,7 +173,7 @@ class PosixContainerizer:
         """Make the sandbox with all that is fetched; returns whom the container runs as."""
         identity = identity_of(launch.user) if self._switch_user else None
         await asyncio.to_thread(make_sandbox, launch.sandbox, identity)
-        await fetch(launch.command.uris, launch.sandbox, identity, self._frameworks_home)
+        await self._fetcher.fetch(launch.command.uris, launch.sandbox, identity)
         return identity
 
     async def _watch(self, container: _Container) -> ContainerExited:

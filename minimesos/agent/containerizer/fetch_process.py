@@ -1,10 +1,11 @@
-"""The process that copies a command's URIs into the sandbox before the command starts.
+"""The process that brings a command's URIs into the sandbox before the command starts.
 
-`fetcher` runs it with an order as JSON on stdin. It becomes the task's user, goes through the URIs
-in order and stops at the first failure, which it prints with the URI before it exits with 1.
+`fetcher` runs it with an order as a line of JSON on stdin. It becomes the task's user, goes through
+the URIs in order and stops at the first failure, which it prints with the URI before it exits with
+1.
 
-Absolute paths, file:// and paths below --frameworks_home only; it downloads, unpacks and caches
-nothing.
+With an order for the agent's cache it brings one URI there: it opens it, prints its size, and
+downloads it to the path that it is then told, if it is told one.
 
 Source: Mesos documentation "Fetcher".
 """
@@ -13,82 +14,113 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+from minimesos.agent.containerizer.fetch_source import (
+    CannotFetch,
+    Source,
+    file_name,
+    is_http,
+    opened,
+)
+
+SIZE_UNKNOWN = "unknown"
+
 _ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz", ".zip", ".gz")
-_FORBIDDEN_IN_NAMES = frozenset("\\'\"\0")
 _EXECUTABLE_MODE = 0o755
 
-
-class CannotFetch(Exception):
-    """Says why, without the URI."""
+Json = dict[str, Any]
 
 
-def fetch(uri: dict[str, Any], sandbox: str, frameworks_home: str | None) -> str:
-    """Bring a URI into the sandbox; returns its path there. Raises CannotFetch and OSError."""
-    value: str = uri["value"].lstrip()
-    source = local_path(value, frameworks_home)
+def fetch(order: Json, uri: Json) -> str:
+    """Bring a URI into the sandbox; returns its path there. Raises CannotFetch and OSError.
+
+    With `uri["cached"]` it is taken from that file. An archive from the cache is only unpacked.
+    """
+    value, sandbox = uri["value"], order["sandbox"]
     name = file_name(value, uri["output_file"])
-    if uri["extract"] and not uri["executable"] and name.endswith(_ARCHIVES):
-        raise CannotFetch("unpacking archives is not supported; set 'extract' to false")
-    target = os.path.join(sandbox, name)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    shutil.copyfile(source, target)
+    path = os.path.join(sandbox, name)
+    unpacks = is_unpacked(uri, name)
+    if not (unpacks and uri["cached"]):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with opened(uri["cached"] or value, order["frameworks_home"], order["stall_s"]) as source:
+            save(source, path)
+    if unpacks:
+        from minimesos.agent.containerizer.unpack import unpack
+
+        unpack(uri["cached"] or path, name, sandbox)
+        return str(sandbox)
     if uri["executable"]:
-        os.chmod(target, _EXECUTABLE_MODE)
-    return target
+        os.chmod(path, _EXECUTABLE_MODE)
+    return path
 
 
-def local_path(value: str, frameworks_home: str | None) -> str:
-    """Return the path that a URI denotes on this host."""
-    scheme = _SCHEME.match(value)
-    if scheme is not None and scheme[1].lower() != "file":
-        raise CannotFetch(f"'{scheme[1]}' is not supported; known are paths and file://")
-    path = value if scheme is None else value[scheme.end() :].removeprefix("localhost")
-    if path.startswith("/"):
-        return path
-    if scheme is not None:
-        raise CannotFetch("a file:// URI holds an absolute path of this host")
-    if frameworks_home is None:
-        raise CannotFetch("a relative path needs the agent's flag --frameworks_home")
-    return os.path.join(frameworks_home, path)
+def is_unpacked(uri: Json, name: str) -> bool:
+    """Say whether a URI of that file name is an archive that its task wants unpacked."""
+    return uri["extract"] and not uri["executable"] and name.endswith(_ARCHIVES)
 
 
-def file_name(value: str, output_file: str) -> str:
-    """Return the path below the sandbox that a URI is brought to."""
-    if output_file:
-        if os.path.isabs(output_file) or ".." in output_file.split("/"):
-            raise CannotFetch(f"output_file '{output_file}' leads out of the sandbox")
-        return output_file
-    name = value.rpartition("/")[2]
-    if not name or name in (".", ".."):
-        raise CannotFetch("Malformed URI (missing path)")
-    if not _FORBIDDEN_IN_NAMES.isdisjoint(name):
-        raise CannotFetch("the file name holds a quote, a backslash or NUL")
-    return name
+def save(source: Source, path: str) -> None:
+    """Write all of a source to a file. Raises CannotFetch and OSError."""
+    with open(path, "wb") as file:
+        for chunk in source.chunks():
+            file.write(chunk)
+
+
+def fetch_all(order: Json) -> int:
+    """Bring all URIs of an order into its sandbox; returns the exit code."""
+    for uri in order["uris"]:
+        value = uri["value"]
+        try:
+            target = fetch(order, uri)
+        except (CannotFetch, OSError) as error:
+            return _failed(value, error)
+        print(f"Fetched '{value}' to '{target}'", file=sys.stderr)
+    return 0
+
+
+def fill_cache(order: Json) -> int:
+    """Bring the one URI of an order to where the agent says; returns the exit code."""
+    (uri,) = order["uris"]
+    try:
+        with opened(uri["value"], order["frameworks_home"], order["stall_s"]) as source:
+            print(source.size_bytes or SIZE_UNKNOWN, flush=True)
+            path = sys.stdin.readline().rstrip("\n")
+            if path:
+                save(source, path)
+    except (CannotFetch, OSError) as error:
+        return _failed(uri["value"], error)
+    return 0
+
+
+def _failed(value: str, error: Exception) -> int:
+    why = " ".join(str(error).split())  # the agent tells the last line as the reason
+    print(f"Failed to fetch '{value}': {why}", file=sys.stderr)
+    return 1
+
+
+def _import_what_is_needed(uris: Iterable[Json]) -> None:
+    """Import it as the agent: the task's user may not be able to read this Python's files."""
+    for uri in uris:
+        if is_http(uri["value"]):
+            import minimesos.agent.containerizer.http_source
+        if (uri["output_file"] or uri["value"]).endswith(_ARCHIVES):
+            import minimesos.agent.containerizer.unpack  # noqa: F401
 
 
 def main() -> int:
     """Carry out the order on stdin; returns the exit code."""
-    order = json.load(sys.stdin)
-    if order["identity"] is not None:  # only now: that user may not be able to run this Python
+    order = json.loads(sys.stdin.readline())
+    _import_what_is_needed(order["uris"])
+    if order["identity"] is not None:
         uid, gid, groups = order["identity"]
         os.setgroups(groups)
         os.setgid(gid)
         os.setuid(uid)
     os.umask(0o022)
-    for uri in order["uris"]:
-        try:
-            target = fetch(uri, order["sandbox"], order["frameworks_home"])
-        except (CannotFetch, OSError) as error:
-            print(f"Failed to fetch '{uri['value']}': {error}", file=sys.stderr)
-            return 1
-        print(f"Fetched '{uri['value']}' to '{target}'", file=sys.stderr)
-    return 0
+    return fetch_all(order) if order["sandbox"] else fill_cache(order)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from minimesos.agent.containers import (
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.resources import Resources
 from minimesos.testing.lines import DEADLINE_S, Lines
+
+from .web import Web
 
 PATH = os.environ["PATH"]
 
@@ -80,6 +83,14 @@ class Containers:
 
 
 @pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that every user may pass, as pytest's are not."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        yield Path(directory)
+
+
+@pytest.fixture
 async def make_containers(tmp_path: Path) -> AsyncIterator[Callable[..., Containers]]:
     """Make containerizers with given options; what they hold is destroyed after the test."""
     made: list[Containers] = []
@@ -104,3 +115,12 @@ def told(tmp_path: Path) -> Iterator[Callable[[], Awaitable[str]]]:
     lines = Lines(tmp_path / "fifo")
     yield lines.next
     lines.close()
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """A web server that fetchers reach, also where a proxy is the way to all others."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Web() as web:
+        yield web

@@ -8,8 +8,7 @@ import pwd
 import signal
 import stat
 import sys
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -151,14 +150,6 @@ async def test_without_switch_user_the_user_is_not_even_looked_up(make_container
     assert (await containers.exited()).status == 0
 
 
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that every user may pass, as pytest's are not."""
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o755)
-        yield Path(directory)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 async def test_a_task_runs_as_its_user_who_owns_the_sandbox(make_containers, open_directory):
     containers = make_containers(open_directory)
@@ -169,48 +160,12 @@ async def test_a_task_runs_as_its_user_who_owns_the_sandbox(make_containers, ope
     assert {path.owner() for path in (sandbox, *sandbox.rglob("*"))} == {"nobody"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-async def test_uris_are_fetched_with_the_rights_of_the_user(make_containers, open_directory):
-    containers = make_containers(open_directory)
-    command = mesos_pb2.CommandInfo(value="true")
-    command.uris.add(value="/etc/passwd", output_file="fetched/users")
-    command.uris.add(value="/etc/shadow")
-    sandbox = containers.launch(command, user="nobody")
-    assert "Permission denied: '/etc/shadow'" in (await containers.exited()).message
-    assert (sandbox / "fetched" / "users").owner() == "nobody"
-
-
 async def test_an_unknown_isolation_is_refused_with_those_that_exist(make_containers):
     with pytest.raises(
         InvalidValue,
         match=r"unknown isolation 'gpu/nvidia', expecting some of posix/cpu, posix/mem",
     ):
         make_containers(isolation=("posix/cpu", "gpu/nvidia"))
-
-
-# -- fetch ----------------------------------------------------------------------------------------
-
-
-async def test_uris_are_in_the_sandbox_before_the_command_starts(containers, tmp_path):
-    (tmp_path / "run.sh").write_text("#!/bin/sh\necho ran\n")
-    command = mesos_pb2.CommandInfo(value="./run.sh")
-    command.uris.add(value=f" file://localhost{tmp_path}/run.sh", executable=True)
-    sandbox = containers.launch(command)
-    assert (await containers.exited()).status == 0
-    assert (sandbox / "stdout").read_text() == "ran\n"
-    assert "Fetched" in (sandbox / "stderr").read_text()
-
-
-async def test_a_uri_that_cannot_be_fetched_is_a_failed_launch_that_names_it(containers):
-    command = mesos_pb2.CommandInfo(value="true")
-    command.uris.add(value="hdfs://namenode/app.bin")
-    containers.launch(command)
-    exited = await containers.exited()
-    assert exited.reason == LAUNCH_FAILED
-    assert exited.message == (
-        "Failed to fetch 'hdfs://namenode/app.bin':"
-        " 'hdfs' is not supported; known are paths and file://"
-    )
 
 
 # -- end ------------------------------------------------------------------------------------------

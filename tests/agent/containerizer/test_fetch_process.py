@@ -1,85 +1,159 @@
-"""Where a URI comes from, what it is called in the sandbox, and what is refused."""
+"""What becomes of a URI in the sandbox: a copy, a program, what an archive held."""
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from minimesos.agent.containerizer.fetch_process import CannotFetch, fetch
+from minimesos.agent.containerizer import fetch_process
+from minimesos.agent.containerizer.fetch_source import CannotFetch
 
-
-def uri(value: str, **fields: Any) -> dict[str, Any]:
-    return {"value": value, "executable": False, "extract": True, "output_file": "", **fields}
+WORDS = gzip.compress(b"words")
 
 
 @pytest.fixture
-def source(tmp_path):
-    (tmp_path / "home").mkdir()
+def sandbox(tmp_path: Path) -> Path:
     (tmp_path / "sandbox").mkdir()
-    path = tmp_path / "home" / "data.txt"
-    path.write_text("contents")
-    path.chmod(0o640)
+    return tmp_path / "sandbox"
+
+
+@pytest.fixture
+def order(sandbox: Path) -> Callable[..., dict[str, Any]]:
+    """Make an order of one URI with given fields."""
+
+    def order(value: object, **fields: Any) -> dict[str, Any]:
+        uri = {"executable": False, "extract": True, "output_file": "", "cached": None}
+        return {
+            "sandbox": str(sandbox),
+            "frameworks_home": None,
+            "stall_s": 10.0,
+            "identity": None,
+            "uris": [{**uri, "value": str(value), **fields}],
+        }
+
+    return order
+
+
+@pytest.fixture
+def fetch(order: Callable[..., dict[str, Any]]) -> Callable[..., str]:
+    """Fetch one URI; returns its path in the sandbox."""
+
+    def fetch(value: object, **fields: Any) -> str:
+        given = order(value, **fields)
+        return fetch_process.fetch(given, given["uris"][0])
+
+    return fetch
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    """A file that is an archive."""
+    path = tmp_path / "words.gz"
+    path.write_bytes(WORDS)
     return path
 
 
-@pytest.mark.parametrize(
-    "template", ["{0}", "  {0}", "file://{0}", "file://localhost{0}", "FILE://{0}"]
-)
-def test_paths_and_file_uris_are_copied_under_their_own_name(source, tmp_path, template):
-    target = fetch(uri(template.format(source)), str(tmp_path / "sandbox"), None)
-    assert target == str(tmp_path / "sandbox" / "data.txt")
-    with open(target) as copy:
-        assert copy.read() == "contents"
-    assert not os.access(target, os.X_OK) or os.geteuid() == 0
+def test_a_file_is_copied_under_its_name_and_is_not_executable(fetch, sandbox, tmp_path):
+    (tmp_path / "run").write_text("contents")
+    (tmp_path / "run").chmod(0o755)
+    assert fetch(tmp_path / "run") == str(sandbox / "run")
+    assert (sandbox / "run").read_text() == "contents"
+    assert not (sandbox / "run").stat().st_mode & 0o111
 
 
-def test_a_relative_path_is_below_frameworks_home(source, tmp_path):
-    home = str(source.parent)
-    assert fetch(uri("data.txt"), str(tmp_path / "sandbox"), home).endswith("data.txt")
+def test_an_executable_is_executable_and_never_unpacked(fetch, sandbox, words):
+    fetch(words, executable=True)
+    assert os.listdir(sandbox) == ["words.gz"]
+    assert (sandbox / "words.gz").stat().st_mode & 0o777 == 0o755
 
 
-def test_an_executable_is_executable_and_never_unpacked(source, tmp_path):
-    program = source.with_name("program.zip")
-    source.rename(program)
-    target = fetch(uri(str(program), executable=True), str(tmp_path / "sandbox"), None)
-    assert os.stat(target).st_mode & 0o777 == 0o755
+def test_output_file_may_name_a_subdirectory(fetch, sandbox, tmp_path):
+    (tmp_path / "f").write_text("contents")
+    assert fetch(tmp_path / "f", output_file="a/b/c") == str(sandbox / "a" / "b" / "c")
+    assert (sandbox / "a" / "b" / "c").read_text() == "contents"
 
 
-def test_output_file_may_name_a_subdirectory(source, tmp_path):
-    target = fetch(uri(str(source), output_file="a/b/c"), str(tmp_path / "sandbox"), None)
-    assert target == str(tmp_path / "sandbox" / "a" / "b" / "c")
+def test_an_archive_is_unpacked_beside_itself(fetch, sandbox, words):
+    assert fetch(words) == str(sandbox)
+    assert sorted(os.listdir(sandbox)) == ["words", "words.gz"]
 
 
-def test_an_archive_is_copied_when_it_should_not_be_unpacked(source, tmp_path):
-    archive = source.with_name("a.tar.gz")
-    source.rename(archive)
-    assert fetch(uri(str(archive), extract=False), str(tmp_path / "sandbox"), None)
+def test_an_archive_is_copied_when_it_should_not_be_unpacked(fetch, sandbox, words):
+    fetch(words, extract=False)
+    assert os.listdir(sandbox) == ["words.gz"]
 
 
-@pytest.mark.parametrize(
-    ("bad", "problem"),
-    [
-        (uri("http://host/f"), "'http' is not supported"),
-        (uri("s3a://bucket/f"), "'s3a' is not supported"),
-        (uri("data.txt"), "frameworks_home"),
-        (uri("file://host/data.txt"), "absolute path of this host"),
-        (uri("/tmp/"), "missing path"),
-        (uri("/tmp/.."), "missing path"),
-        (uri("/tmp/a'b"), "quote"),
-        (uri("/tmp/a\\b"), "backslash"),
-        (uri("/tmp/f", output_file="/etc/f"), "leads out of the sandbox"),
-        (uri("/tmp/f", output_file="a/../../f"), "leads out of the sandbox"),
-        (uri("/tmp/f.tgz"), "unpacking archives is not supported"),
-    ],
-)
-def test_what_cannot_be_fetched_says_why(tmp_path, bad, problem):
-    with pytest.raises(CannotFetch, match=problem):
-        fetch(bad, str(tmp_path), None)
-    assert os.listdir(tmp_path) == []
+@pytest.mark.parametrize(("output_file", "made"), [("f.gz", ["f", "f.gz"]), ("plain", ["plain"])])
+def test_the_name_in_the_sandbox_says_whether_it_is_an_archive(
+    fetch, sandbox, words, output_file, made
+):
+    fetch(words, output_file=output_file)
+    assert sorted(os.listdir(sandbox)) == made
 
 
-def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        fetch(uri("/no/such/file"), str(tmp_path), None)
+@pytest.mark.integration
+def test_a_download_is_unpacked_too(fetch, sandbox, web):
+    fetch(web.page("/words.gz", WORDS))
+    assert (sandbox / "words").read_text() == "words"
+
+
+def test_what_the_cache_has_is_not_read_from_elsewhere(fetch, sandbox, words):
+    fetch("http://nowhere.invalid/f", cached=str(words))
+    assert (sandbox / "f").read_bytes() == WORDS
+
+
+def test_an_archive_of_the_cache_is_not_copied(fetch, sandbox, words):
+    fetch("http://nowhere.invalid/f.gz", cached=str(words))
+    assert os.listdir(sandbox) == ["f"]
+
+
+def test_the_first_failure_ends_it_and_is_told_last_with_its_uri(order, sandbox, words, capfd):
+    bad = order("/no/such/file")["uris"]
+    given = order(words)
+    given["uris"] += bad + order(words, output_file="never")["uris"]
+    assert fetch_process.fetch_all(given) == 1
+    assert sorted(os.listdir(sandbox)) == ["words", "words.gz"]
+    assert capfd.readouterr().err.splitlines() == [
+        f"Fetched '{words}' to '{sandbox}'",
+        "Failed to fetch '/no/such/file': [Errno 2] No such file or directory: '/no/such/file'",
+    ]
+
+
+def test_what_cannot_be_fetched_leaves_nothing(fetch, sandbox):
+    with pytest.raises(CannotFetch, match="'s3a' is not supported"):
+        fetch("s3a://bucket/f")
+    assert os.listdir(sandbox) == []
+
+
+# -- the cache's orders ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_agent_hears_the_size_and_says_where_to(
+    order, words, tmp_path, monkeypatch, capfd, wanted
+):
+    path = tmp_path / "c1"
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{path if wanted else ''}\n"))
+    assert fetch_process.fill_cache(order(words)) == 0
+    assert capfd.readouterr().out == f"{len(WORDS)}\n"
+    assert path.exists() is wanted
+
+
+def test_a_size_that_is_not_known_is_told_as_such(order, web, monkeypatch, capfd):
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    url = web.page("/f", b"contents", headers={"Content-Length": ""})
+    assert fetch_process.fill_cache(order(url)) == 0
+    assert capfd.readouterr().out == "unknown\n"
+
+
+def test_what_cannot_be_brought_to_the_cache_says_why(order, capfd):
+    assert fetch_process.fill_cache(order("/no/such/file")) == 1
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("Failed to fetch '/no/such/file': ")

@@ -1,0 +1,149 @@
+"""Unpacks archives into a sandbox, and refuses those that would write elsewhere.
+
+Used by `fetch_process`. A member ends the unpacking with an error that names it if its path or link
+leads out of the sandbox, if it lies below a link, or if it is neither file, directory nor link.
+What came before it stays. Owners and the modes of directories are not taken over.
+
+Own rules, for tar and zip alike: Pythons that are still in use have no filters for the one and none
+has them for the other.
+
+Source: Mesos documentation "Fetcher".
+"""
+
+from __future__ import annotations
+
+import bz2  # noqa: F401  (tarfile imports these when it needs them, and may not be able to then)
+import encodings.cp437  # noqa: F401  (names in old zip files; the same)
+import gzip
+import itertools
+import lzma  # noqa: F401
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import IO
+
+from minimesos.agent.containerizer.fetch_source import CHUNK_BYTES, CannotFetch
+
+_MODES = 0o755  # what a file may allow of
+_OWNERS_MODES = 0o600  # and always does
+_UNIX = 3  # of a zip member's `create_system`: its attributes hold a file mode
+_LINK_BYTES_MAX = 4096
+
+
+def unpack(archive: str, name: str, sandbox: str) -> None:
+    """Unpack a file by the suffix of its `name`; a `.gz` comes out under the name without it.
+
+    Raises CannotFetch and OSError.
+    """
+    try:
+        if name.endswith(".zip"):
+            _unzip(archive, sandbox)
+        elif name.endswith(".gz") and not name.endswith(".tar.gz"):
+            _gunzip(archive, os.path.basename(name).removesuffix(".gz"), sandbox)
+        else:
+            _untar(archive, sandbox)
+    except (OSError, CannotFetch):
+        raise
+    except Exception as error:  # the formats' libraries raise many kinds for what is broken
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise CannotFetch(f"cannot unpack it: {why}") from error
+
+
+def _untar(archive: str, sandbox: str) -> None:
+    try:
+        tar = tarfile.open(archive)  # noqa: SIM115  (closed below)
+    except tarfile.ReadError as error:  # which says of each compression why it is not that
+        raise CannotFetch("cannot unpack it: it is no tar archive") from error
+    with tar:
+        for member in tar:
+            path = _place(member, partial(tar.extractfile, member), sandbox)
+            if member.isreg():
+                os.utime(path, (member.mtime, member.mtime))  # Python's bytecode files rely on it
+
+
+def _unzip(archive: str, sandbox: str) -> None:
+    with zipfile.ZipFile(archive) as zipped:
+        for entry in zipped.infolist():
+            member = _as_tar_member(zipped, entry)
+            _place(member, partial(zipped.open, entry), sandbox)
+
+
+def _gunzip(archive: str, name: str, sandbox: str) -> None:
+    if not name:
+        raise CannotFetch("there is no name to unpack it to")
+    with gzip.open(archive) as packed, open(os.path.join(sandbox, name), "wb") as plain:
+        shutil.copyfileobj(packed, plain, CHUNK_BYTES)
+
+
+def _place(member: tarfile.TarInfo, contents: Callable[[], IO[bytes] | None], sandbox: str) -> str:
+    """Make a member in the sandbox, in place of what has its name; returns its path there."""
+    problem = _problem(member, sandbox)
+    if problem is not None:
+        raise CannotFetch(f"refused to unpack it: member '{member.name}' {problem}")
+    path = os.path.join(sandbox, member.name)
+    if member.isdir():
+        os.makedirs(path, exist_ok=True)
+        return path
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    if member.issym():
+        os.symlink(member.linkname, path)
+    elif member.islnk():
+        os.link(os.path.join(sandbox, member.linkname), path, follow_symlinks=False)
+    else:
+        packed = contents()
+        assert packed is not None, "only files get here"
+        with packed, open(path, "xb") as plain:
+            shutil.copyfileobj(packed, plain, CHUNK_BYTES)
+        os.chmod(path, member.mode & _MODES | _OWNERS_MODES)
+    return path
+
+
+def _problem(member: tarfile.TarInfo, sandbox: str) -> str | None:
+    """Say why a member must not be unpacked, None if it may."""
+    if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+        return "is neither file, directory nor link"
+    if _leads_out(member.name, sandbox):
+        return "lies outside the sandbox or below a link"
+    if member.islnk() and _leads_out(member.linkname, sandbox):
+        return f"is a link to '{member.linkname}', outside the sandbox or below a link"
+    if member.issym() and _points_out(member):
+        return f"is a link to '{member.linkname}', outside the sandbox"
+    return None
+
+
+def _leads_out(name: str, sandbox: str) -> bool:
+    """Say whether a name leads out of the sandbox, or may do so because a link is on its way."""
+    parts = name.split("/")
+    parents = (os.path.join(sandbox, *parts[:depth]) for depth in range(1, len(parts)))
+    return os.path.isabs(name) or ".." in parts or any(map(os.path.islink, parents))
+
+
+def _points_out(link: tarfile.TarInfo) -> bool:
+    """Say whether a symbolic link leads out of the sandbox, or may do so by way of other links."""
+    target = os.path.normpath(os.path.join(os.path.dirname(link.name), link.linkname))
+    downwards = itertools.dropwhile(lambda part: part == "..", link.linkname.split("/"))
+    return os.path.isabs(target) or target.split("/")[0] == ".." or ".." in downwards
+
+
+def _as_tar_member(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tarfile.TarInfo:
+    """Describe a zip's member in the words of tar."""
+    member = tarfile.TarInfo(entry.filename.rstrip("/"))
+    mode = entry.external_attr >> 16 if entry.create_system == _UNIX else 0
+    member.mode = stat.S_IMODE(mode) or 0o644
+    kind = stat.S_IFMT(mode)
+    if entry.is_dir():
+        member.type = tarfile.DIRTYPE
+    elif kind == stat.S_IFLNK:
+        member.type = tarfile.SYMTYPE
+        with zipped.open(entry) as packed:
+            member.linkname = os.fsdecode(packed.read(_LINK_BYTES_MAX))
+    elif kind not in (0, stat.S_IFREG):
+        member.type = tarfile.CHRTYPE  # no file, whichever of the others it is
+    return member
