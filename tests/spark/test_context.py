@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from minimesos.errors import InvalidValue
 from minimesos.spark import SparkConf, SparkContext, SparkFiles, TaskContext
+from minimesos.spark import context as spark_context
+from minimesos.spark.errors import SparkException
 
 
 def test_a_second_context_is_refused_with_where_the_first_was_made(sc: SparkContext) -> None:
@@ -157,6 +160,36 @@ def test_modules_can_be_shipped(sc: SparkContext, tmp_path: Path) -> None:
         return int(shipped_for_this_test.ANSWER)
 
     assert sc.parallelize([1]).map(answer).collect() == [42]
+
+
+def test_archives_are_unpacked_for_the_driver_and_for_tasks(
+    sc: SparkContext, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.writestr("below/a", "a")
+    sc.addArchive(f"{tmp_path}/data.zip#data")
+    assert (sc.listArchives, sc.listFiles) == (["data"], [])
+    assert Path(SparkFiles.get("data/below/a")).read_text() == "a"
+    read = sc.parallelize([1]).map(lambda _: Path(SparkFiles.get("data/below/a")).read_text())
+    assert read.collect() == ["a"]
+
+
+def test_files_that_are_missing_are_named_before_anything_is_launched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(spark_context, "_start_runner", None)
+    conf = SparkConf(loadDefaults=False).set("spark.files", f"{tmp_path}/f")
+    conf.set("spark.archives", f"{tmp_path}/a.zip#a").set(
+        "spark.submit.pyFiles", f"{tmp_path}/m.py"
+    )
+    before = list(sys.path)
+    with pytest.raises(SparkException) as caught:
+        SparkContext("local[1]", "missing", conf=conf)
+    assert str(caught.value).splitlines() == [
+        f"File file:{tmp_path}/{name} does not exist" for name in ("m.py", "f", "a.zip")
+    ]
+    assert sys.path == before
+    assert SparkContext._active_spark_context is None
 
 
 def test_all_malformed_settings_are_named_before_anything_starts(
