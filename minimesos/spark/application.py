@@ -1,4 +1,4 @@
-"""What an application starts from: its own configuration, its user and its scratch directory.
+"""What an application starts from: its configuration, its user, its scratch directory, its pools.
 
 Called by SparkContext when it starts, before anything else of the application exists.
 """
@@ -8,13 +8,25 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from minimesos.errors import InvalidValue
+from minimesos.log import get_logger
 from minimesos.runtime.scratch import Scratch
 from minimesos.spark.conf import SparkConf
+from minimesos.spark.conf_files import conf_file
 from minimesos.spark.errors import PySparkRuntimeError
 from minimesos.spark.settings import EXECUTOR_ENV_PREFIX, check
 from minimesos.spark.settings.application import APP_NAME, LOCAL_DIR, MASTER
+from minimesos.spark.settings.scheduling import SCHEDULER_ALLOCATION_FILE, SCHEDULER_MODE
+
+if TYPE_CHECKING:
+    from minimesos.spark.scheduler.pools import Pools
+
+_POOLS_FILE = "fairscheduler.xml"
+
+_log = get_logger(__name__)
 
 # What PySpark puts into every application's configuration.
 _DEFAULTS = {"spark.rdd.compress": "true", "spark.serializer.objectStreamReset": "100"}
@@ -68,3 +80,26 @@ def make_scratch(conf: SparkConf) -> Scratch:
     configured = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")
     named = (*configured, *LOCAL_DIR.read(conf), os.environ.get("TMPDIR", ""), "/tmp")
     return Scratch(next(filter(None, named)), "spark")
+
+
+def read_pools(conf: SparkConf) -> Pools | None:
+    """Return the pools between which jobs share cores; None where the oldest job comes first.
+
+    Raises InvalidValue for an allocation file that cannot be read.
+    """
+    if SCHEDULER_MODE.read(conf) == "FIFO":
+        return None
+    from minimesos.spark.io.text import local_path
+    from minimesos.spark.scheduler.pools import Pools, parse_pools
+
+    named = SCHEDULER_ALLOCATION_FILE.read(conf)
+    path = conf_file(_POOLS_FILE, os.environ) if named is None else Path(local_path(named))
+    if path is None:
+        return Pools()
+    try:
+        pools, warnings = parse_pools(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # also InvalidValue
+        raise InvalidValue(f"{SCHEDULER_ALLOCATION_FILE.name}: {path}: {error}") from error
+    for warning in warnings:
+        _log.warning("Value of a pool is not used", file=path, reason=warning)
+    return Pools(pools)

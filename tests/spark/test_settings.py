@@ -37,6 +37,7 @@ NOT_READ = {
     "spark.app.id": "told to the user",
     "spark.rdd.compress": "told to the user, as PySpark does",
     "spark.serializer.objectStreamReset": "told to the user, as PySpark does",
+    "spark.scheduler.pool": "a local property of jobs",
     "spark.jobGroup.id": "a local property of jobs",
     "spark.job.description": "a local property of jobs",
     "spark.job.interruptOnCancel": "a local property of jobs",

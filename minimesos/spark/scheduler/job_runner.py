@@ -24,6 +24,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.clock import Clock
 from minimesos.runtime.loop import LoopThread
 from minimesos.spark.accumulators import add_updates
+from minimesos.spark.application import read_pools
 from minimesos.spark.backends.backend import Backend
 from minimesos.spark.backends.connect import connect
 from minimesos.spark.conf import SparkConf
@@ -39,6 +40,7 @@ from minimesos.spark.scheduler.effects import (
 )
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.scheduler.limits import Limits
+from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.settings.application import DRIVER_HOST
@@ -68,14 +70,15 @@ class JobRunner:
         limits: Limits,
         threads: LoopThread,
         progress: ConsoleProgress | None = None,
+        pools: Pools | None = None,
     ) -> None:
         self.driver_location = Location(DRIVER, "localhost", "", "")
         """Where the driver's own blocks (broadcasts) are."""
         self._backend = backend
-        self._core = DagScheduler(limits)
+        self._clock = Clock()
+        self._core = DagScheduler(limits, pools, self._clock.now())
         self._threads = threads
         self._loop = threads.loop
-        self._clock = Clock()
         self._job_ids = itertools.count()
         self._waiting: dict[int, Future[Results]] = {}
         self._lock = threading.Lock()
@@ -102,11 +105,12 @@ class JobRunner:
         threads = LoopThread.shared()
         wanted = ConsoleProgress.is_wanted(conf, sys.stderr)
         progress = ConsoleProgress(sys.stderr) if wanted else None
+        pools = read_pools(conf)
 
         async def begin() -> JobRunner:
             backend = connect(master, conf, local_dir)
             host = DRIVER_HOST.read(conf)
-            runner = cls(backend, Limits.of(conf), threads, progress)
+            runner = cls(backend, Limits.of(conf), threads, progress, pools)
             await backend.start(runner)
             runner.driver_location = Location(DRIVER, host, backend.blocks_address, local_dir)
             return runner

@@ -64,15 +64,16 @@ class Pools:
         names = {task_set.pool for task_set in candidates}
         name = min(names, key=lambda name: self._standing(name, running.get(name, 0)))
         members = [task_set for task_set in candidates if task_set.pool == name]
-        if self._pool(name).mode == FAIR:
+        if self.pool(name).mode == FAIR:
             return min(members, key=lambda each: (each.running, each.priority))
         return min(members, key=lambda each: each.priority)
 
-    def _pool(self, name: str) -> Pool:
+    def pool(self, name: str) -> Pool:
+        """Return what is known of a pool, or the defaults."""
         return self._described.get(name) or Pool(name)
 
     def _standing(self, name: str, running: int) -> Standing:
-        pool = self._pool(name)
+        pool = self.pool(name)
         return standing(running, pool.min_share, pool.weight, name)
 
 
