@@ -14,9 +14,11 @@ import secrets
 from typing import TYPE_CHECKING
 
 from minimesos.detector import master_address
+from minimesos.log import get_logger
 from minimesos.spark.backends.backend import Backend
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import SparkException
+from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST
 from minimesos.spark.settings.scheduling import TASK_MAX_FAILURES
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from minimesos.spark.backends.local_cluster import Cluster
 
 _SECRET_BYTES = 32
+
+_log = get_logger(__name__)
 
 _LOCAL = re.compile(r"local(?:\[\s*(\d+|\*)\s*(?:,\s*(\d+)\s*)?\])?")
 _LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
@@ -42,6 +46,9 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
         from minimesos.spark.backends.local import HOST, LocalBackend
 
         conf.set(DRIVER_HOST.name, HOST)  # where its executors are, too
+        if DYNAMIC_ALLOCATION_ENABLED.read(conf):
+            _log.warning("Dynamic allocation means nothing here: one executor is all", url=master)
+            conf.set(DYNAMIC_ALLOCATION_ENABLED.name, "false")
         cores = len(os.sched_getaffinity(0)) if match[1] == "*" else int(match[1] or 1)
         conf.set(TASK_MAX_FAILURES.name, match[2] or _LOCAL_TASK_FAILURES)
         if cores > 0:

@@ -22,6 +22,7 @@ from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import Location
+from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.effects import (
     AccumulatorsUpdated,
     JobAborted,
@@ -30,6 +31,7 @@ from minimesos.spark.scheduler.effects import (
     JobSucceeded,
 )
 from minimesos.spark.scheduler.executor import Executor, WorkerOffer
+from minimesos.spark.scheduler.executor_demand import ALLOCATION_TIMER, ExecutorDemand
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.placement import BlockLocations, preferences
@@ -88,6 +90,7 @@ class DagScheduler:
         limits: Limits | None = None,
         pools: Pools | None = None,
         started_at_s: float = 0.0,
+        allocation: AllocationSettings | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._effects: list[Effect] = []
@@ -98,7 +101,17 @@ class DagScheduler:
         self._graph = StageGraph(self._outputs, self._blocks)
         self._stage_keys = 0
         self._resubmit_armed = False
+        self._demand: ExecutorDemand | None = None
+        if allocation is not None:
+            self._demand = ExecutorDemand(
+                allocation, self._tasks, self._outputs, self._blocks, self._jobs, self._effects
+            )
         self._shipment: Shipment | None = None
+
+    def start(self, now: float) -> None:
+        """The backend is there: ask for the executors that are wanted before the first job."""
+        if self._demand is not None:
+            self._demand.start()
 
     def take_effects(self) -> list[Effect]:
         """Return what is to be done since the last call, in order."""
@@ -119,6 +132,7 @@ class DagScheduler:
         stage = self._graph.add_job(job)
         _log.info("job submitted", job=job.id, name=job.name, partitions=len(job.partitions))
         self._submit(stage, now)
+        self._heed(now)
 
     def cancel(self, job_id: int, reason: str, now: float) -> None:
         """End a job, if it is still there, and interrupt its tasks."""
@@ -156,6 +170,7 @@ class DagScheduler:
             rdd_ids=rdd_ids, shuffle_ids=shuffle_ids, broadcast_ids=broadcast_ids
         )
         self._tasks.broadcast(spark_pb2.DriverFrame(cleanup=cleanup))
+        self._heed(now)
 
     def ship(self, shipment: Shipment, now: float) -> None:
         """Stages that are submitted from now on need this; an older shipment changes nothing."""
@@ -179,12 +194,15 @@ class DagScheduler:
     def executor_added(self, location: Location, cores: int, now: float) -> None:
         """An executor takes tasks from now on."""
         self._tasks.executor_added(location, cores, now)
+        if self._demand is not None:
+            self._demand.executor_added(now)
 
     def executor_removed(
         self, executor_id: str, reason: str, caused_by_tasks: bool, now: float
     ) -> None:
         """An executor is gone; what ran on it is charged if it may have been the cause."""
         self._tasks.executor_lost(executor_id, reason, caused_by_tasks, now)
+        self._heed(now)
 
     def resource_offers(self, offers: Sequence[WorkerOffer], now: float) -> None:
         """Fill cores with tasks, this once."""
@@ -193,12 +211,26 @@ class DagScheduler:
     def results(self, executor_id: str, results: spark_pb2.TaskResults, now: float) -> None:
         """Tasks have ended on an executor."""
         self._tasks.results(executor_id, results, now)
+        self._heed(now)
 
     def timer_fired(self, name: str, now: float) -> None:
         """A timer that was an effect of ours is due."""
-        if name != RESUBMIT_TIMER:
+        if name == ALLOCATION_TIMER:
+            if self._demand is not None:
+                self._demand.look(now)
+        elif name == RESUBMIT_TIMER:
+            self._resubmit(now)
+            self._heed(now)
+        else:
             self._tasks.timer_fired(name, now)
-            return
+
+    def _heed(self, now: float) -> None:
+        """Something has happened that may change how many executors are needed."""
+        if self._demand is not None:
+            self._demand.heed(now)
+
+    def _resubmit(self, now: float) -> None:
+        """Run the stages that lost their input."""
         self._resubmit_armed = False
         stages = {stage for job in self._jobs.values() for stage in job.stages}
         for stage in sorted(stages, key=lambda stage: stage.priority):

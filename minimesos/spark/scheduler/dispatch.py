@@ -14,12 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from minimesos.actor import Effect, SetTimer
-from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
-from minimesos.spark.scheduler.effects import Revive
 from minimesos.spark.scheduler.executor import FRAME_TASKS_MAX, Executor
 from minimesos.spark.scheduler.limits import Limits
+from minimesos.spark.scheduler.starvation import Starvation
 from minimesos.spark.scheduler.task_set import TaskSet
 from minimesos.spark.scheduler.task_sets import TaskSets
 
@@ -36,8 +35,6 @@ STARVATION_TIMER = "starvation"
 READY_TIMER = "registered resources"
 RECALL_TIMER = "recall"
 LOCALITY_TIMER = "locality"
-
-_log = get_logger(__name__)
 
 
 class Dispatcher:
@@ -65,8 +62,8 @@ class Dispatcher:
         self._effects = effects
         self._give_up = give_up
         self._numbers = 0
-        self._timers: set[str] = set()
-        self._starving_since_s: float | None = None
+        self._timers: dict[str, float] = {}
+        self._starvation = Starvation(limits.starvation_s, effects)
         self._rotation = 0
 
     def add(self, location: Location, cores: int) -> Executor:
@@ -186,36 +183,26 @@ class Dispatcher:
 
     def timer_fired(self, name: str, now: float) -> None:
         """A timer of ours is due."""
-        self._timers.discard(name)
+        self._timers.pop(name, None)
         if name == RECALL_TIMER:
-            self._recall(now)
+            self.recall(now)
         else:
             self.feed_all(now)
 
     def _set_timer(self, name: str, at_s: float) -> None:
-        if name not in self._timers:
-            self._timers.add(name)
+        """Have a timer fire, unless it does so earlier anyway."""
+        if name not in self._timers or at_s < self._timers[name]:
+            self._timers[name] = at_s
             self._effects.append(SetTimer(name, at_s))
 
     def _note_starvation(self, now: float) -> None:
-        """Warn, again and again, while tasks wait and none runs."""
-        starving = any(task_set.pending for task_set in self._task_sets.active()) and not any(
+        """Have the user warned while tasks wait and none runs."""
+        is_starving = any(task_set.pending for task_set in self._task_sets.active()) and not any(
             executor.outstanding for executor in self.executors.values()
         )
-        if not starving:
-            self._starving_since_s = None
-            return
-        if self._starving_since_s is None:
-            self._starving_since_s = now
-            self._effects.append(Revive())
-        elif now >= self._starving_since_s + self._limits.starvation_s:
-            self._starving_since_s = now
-            _log.warning(
-                "Initial job has not accepted any resources; check your cluster UI to ensure that "
-                "workers are registered and have sufficient resources"
-            )
-            self._effects.append(Revive())
-        self._set_timer(STARVATION_TIMER, self._starving_since_s + self._limits.starvation_s)
+        again_at_s = self._starvation.note(is_starving, now)
+        if again_at_s is not None:
+            self._set_timer(STARVATION_TIMER, again_at_s)
 
     def watch_balance(self, now: float) -> None:
         """Look after a while whether a core is still idle while tasks are queued elsewhere."""
@@ -224,9 +211,12 @@ class Dispatcher:
         ):
             self._set_timer(RECALL_TIMER, now + RECALL_AFTER_S)
 
-    def _recall(self, now: float) -> None:
+    def recall(self, now: float) -> None:
         """Ask for queued tasks back, the latest first; they end as CANCELLED and go elsewhere."""
-        idle = sum(max(0, each.slots - each.outstanding) for each in self.executors.values())
+        idle = sum(
+            max(0, each.slots - each.outstanding) - len(each.recalled)
+            for each in self.executors.values()
+        )
         for executor in self.executors.values():
             spare = executor.outstanding - executor.slots - len(executor.recalled)
             count = min(idle, spare)
@@ -243,5 +233,5 @@ class Dispatcher:
             executor.recalled.update(task_ids)
             idle -= len(task_ids)
             executor.send(spark_pb2.DriverFrame(cancel=spark_pb2.CancelTasks(task_ids=task_ids)))
-        if idle:
+        if idle > 0:
             self.watch_balance(now)

@@ -1,10 +1,11 @@
-"""What the scheduler's core wants done: frames to executors, answers to jobs. Timers are
-`minimesos.actor.SetTimer`. The job runner performs them, in order; tests look at them.
+"""What the scheduler's core wants done: frames to executors, executors themselves, answers to
+jobs. Timers are `minimesos.actor.SetTimer`. The job runner performs them, in order; tests look at
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,26 @@ class SendFrame(Effect):
 @dataclass(frozen=True, slots=True)
 class Revive(Effect):
     """Tasks wait and there is no executor: the backend asks for resources again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarnOfStarvation(Effect):
+    """Tasks still wait and none runs: the user is told, with what the backend knows of why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestExecutors(Effect):
+    """Hold up to `total` executors; `local_tasks` counts waiting tasks by the host they prefer."""
+
+    total: int
+    local_tasks: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KillExecutors(Effect):
+    """End these executors, which run nothing and are known no more."""
+
+    executor_ids: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

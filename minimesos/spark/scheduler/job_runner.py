@@ -30,19 +30,24 @@ from minimesos.spark.backends.connect import connect
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import DRIVER, Location
 from minimesos.spark.errors import SparkException
+from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.dag import DagScheduler
 from minimesos.spark.scheduler.effects import (
     AccumulatorsUpdated,
     JobFailed,
     JobSucceeded,
+    KillExecutors,
+    RequestExecutors,
     Revive,
     SendFrame,
+    WarnOfStarvation,
 )
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job
+from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST
 from minimesos.spark.shipment import Shipment
 from minimesos.spark.taskcontext import TaskContext
@@ -70,13 +75,14 @@ class JobRunner:
         limits: Limits,
         threads: LoopThread,
         progress: ConsoleProgress | None = None,
+        allocation: AllocationSettings | None = None,
         pools: Pools | None = None,
     ) -> None:
         self.driver_location = Location(DRIVER, "localhost", "", "")
         """Where the driver's own blocks (broadcasts) are."""
         self._backend = backend
         self._clock = Clock()
-        self._core = DagScheduler(limits, pools, self._clock.now())
+        self._core = DagScheduler(limits, pools, self._clock.now(), allocation)
         self._threads = threads
         self._loop = threads.loop
         self._job_ids = itertools.count()
@@ -90,6 +96,11 @@ class JobRunner:
             SendFrame: lambda effect: backend.send(effect.executor_id, effect.frame),
             SetTimer: self._set_timer,
             Revive: lambda effect: backend.revive(),
+            WarnOfStarvation: self._warn_of_starvation,
+            RequestExecutors: lambda effect: backend.request_total_executors(
+                effect.total, effect.local_tasks
+            ),
+            KillExecutors: lambda effect: backend.kill_executors(effect.executor_ids),
             AccumulatorsUpdated: _add_accumulators,
             JobSucceeded: self._succeeded,
             JobFailed: self._failed,
@@ -110,9 +121,12 @@ class JobRunner:
         async def begin() -> JobRunner:
             backend = connect(master, conf, local_dir)
             host = DRIVER_HOST.read(conf)
-            runner = cls(backend, Limits.of(conf), threads, progress, pools)
+            is_dynamic = DYNAMIC_ALLOCATION_ENABLED.read(conf)
+            allocation = AllocationSettings.of(conf) if is_dynamic else None
+            runner = cls(backend, Limits.of(conf), threads, progress, allocation, pools)
             await backend.start(runner)
             runner.driver_location = Location(DRIVER, host, backend.blocks_address, local_dir)
+            runner._enter(runner._core.start)
             return runner
 
         return threads.call(begin())
@@ -243,6 +257,9 @@ class JobRunner:
         self._core.submit(job, now)
 
     def _set_timer(self, effect: SetTimer) -> None:
+        older = self._timers.get(effect.name)
+        if older is not None:
+            older.cancel()
         at = self._clock.monotonic_at(effect.at_s)
         self._timers[effect.name] = self._loop.call_at(at, self._timer_fired, effect.name)
 
@@ -258,6 +275,14 @@ class JobRunner:
             now = self._clock.now()
             self._progress.draw(self._core.progress(), now)
             self._set_timer(SetTimer(PROGRESS_TIMER, now + REFRESH_S))
+
+    def _warn_of_starvation(self, effect: WarnOfStarvation) -> None:
+        lines = [
+            "Initial job has not accepted any resources; check your cluster UI to ensure that "
+            "workers are registered and have sufficient resources",
+            *self._backend.shortage(),
+        ]
+        _log.warning("\n  ".join(lines))
 
     def _succeeded(self, effect: JobSucceeded) -> None:
         done = self._taken(effect.job_id)

@@ -10,7 +10,7 @@ Belongs to the DAG scheduler. Knows nothing of stages or jobs.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from minimesos.spark.env import Location
 from minimesos.spark.shuffle.locations import Encoded, encode_outputs
@@ -39,6 +39,7 @@ class MapOutputTracker:
         if shuffle.outputs[map_index] is None:
             shuffle.missing -= 1
         shuffle.outputs[map_index] = _Output(location, task_id, offsets, self.epoch)
+        shuffle.holders.add(location.executor_id)
         shuffle.encoded = None
 
     def is_complete(self, shuffle_id: int) -> bool:
@@ -52,6 +53,16 @@ class MapOutputTracker:
         if shuffle is None:
             return list(range(num_maps))
         return [index for index, output in enumerate(shuffle.outputs) if output is None]
+
+    def holders(self, shuffle_ids: Container[int] | None = None) -> set[str]:
+        """Return the executors that hold outputs, of all shuffles or of these."""
+        return set().union(
+            *(
+                shuffle.holders
+                for shuffle_id, shuffle in self._shuffles.items()
+                if shuffle_ids is None or shuffle_id in shuffle_ids
+            )
+        )
 
     def segments(self, shuffle_id: int, partition: int) -> Encoded | None:
         """Return where a reduce partition's data is, encoded; None unless all outputs are there."""
@@ -113,18 +124,21 @@ class _Output:
 
 
 class _Shuffle:
-    __slots__ = ("encoded", "missing", "outputs")
+    __slots__ = ("encoded", "holders", "missing", "outputs")
 
     def __init__(self, num_maps: int) -> None:
         self.outputs: list[_Output | None] = [None] * num_maps
         self.missing = num_maps
         self.encoded: bytes | None = None
+        self.holders: set[str] = set()
+        """Executors with outputs; also of such as were written again elsewhere."""
 
     def drop(self, indexes: list[int]) -> None:
         for index in indexes:
             self.outputs[index] = None
         self.missing += len(indexes)
         self.encoded = None
+        self.holders = {each.location.executor_id for each in self.outputs if each is not None}
 
     def encode(self) -> bytes:
         numbers: dict[Location, int] = {}

@@ -6,12 +6,13 @@ that they prefer. Preferences for executors and hosts that are not there are lef
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minimesos.spark.lineage import Lineage
 from minimesos.spark.scheduler.stage import steps_of
-from minimesos.spark.scheduler.task_set import Preferences
+from minimesos.spark.scheduler.task_set import Preferences, TaskSet
 
 if TYPE_CHECKING:
     from minimesos.spark.scheduler.executor import Executor
@@ -41,6 +42,12 @@ class BlockLocations:
     def count(self, rdd_id: int) -> int:
         """Return how many partitions of an RDD are cached."""
         return len(self._blocks.get(rdd_id, ()))
+
+    def holders(self) -> set[str]:
+        """Return the executors whose workers hold cached partitions."""
+        return {
+            location.executor_id for blocks in self._blocks.values() for location in blocks.values()
+        }
 
     def forget(self, rdd_ids: Iterable[int]) -> None:
         """These RDDs are not kept any more."""
@@ -83,6 +90,19 @@ def preferences(
                     preferred.prefer_host(slot, host)
                 break
     return preferred if preferred.slots() else None
+
+
+def local_tasks(task_sets: Iterable[TaskSet]) -> dict[str, int]:
+    """Count tasks that wait by the hosts where their files are, also where no executor is."""
+    counts: Counter[str] = Counter()
+    for task_set in task_sets:
+        rdd = task_set.owner.stage.rdd
+        if any(map(_names_hosts, rdd.narrow_lineage())):
+            for slot in task_set.pending_slots():
+                steps = steps_of(rdd, task_set.partitions[slot])
+                named = (step.preferred_locations(index) for step, index in steps)
+                counts.update(next(filter(None, named), ()))
+    return dict(counts)
 
 
 def _names_hosts(rdd: Lineage[Any]) -> bool:

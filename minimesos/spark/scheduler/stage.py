@@ -6,7 +6,7 @@ driver; it walks the stage's narrow lineage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -153,6 +153,12 @@ def shuffle_inputs(rdd: Lineage[Any]) -> list[ShuffleDependency]:
             if isinstance(dependency, ShuffleDependency)
         }.values()
     )
+
+
+def shuffles_read(jobs: Iterable[Job]) -> set[int]:
+    """Return the shuffles that stages of these jobs read, and write for each other."""
+    stages = {stage for job in jobs for stage in job.stages}
+    return {each.shuffle_id for stage in stages for each in shuffle_inputs(stage.rdd)}
 
 
 class StageInputs:

@@ -98,6 +98,18 @@ class TaskScheduler:
         """How many tasks run at once on all executors."""
         return self._dispatcher.total_slots
 
+    @property
+    def unfinished(self) -> int:
+        """How many tasks wait or run."""
+        waiting = sum(task_set.pending for task_set in self.active())
+        return waiting + sum(task_set.running for task_set in self.live())
+
+    def has_backlog(self) -> bool:
+        """Some tasks do not run yet: they are pending, or queued by an executor behind others."""
+        return any(task_set.pending for task_set in self.active()) or any(
+            executor.outstanding > executor.slots for executor in self.executors.values()
+        )
+
     # ------------------------------------------------------------------------------- task sets
 
     def submit(self, task_set: TaskSet, now: float) -> None:
@@ -139,9 +151,10 @@ class TaskScheduler:
             )
             return
         executor = self._dispatcher.add(location, cores)
+        executor.progress_at_s = now
         _log.info("executor added", executor=executor.id, host=executor.host, cores=cores)
         self._dispatcher.feed_all(now)
-        self._dispatcher.watch_balance(now)
+        self._dispatcher.recall(now)
 
     def executor_lost(
         self, executor_id: str, reason: str, caused_by_tasks: bool, now: float
@@ -159,9 +172,7 @@ class TaskScheduler:
         ]
         # An executor starts tasks in the order in which they came.
         lost.sort(key=lambda entry: entry[0])
-        self._listener.executor_lost(executor_id, now)
-        for task_set in self.live():
-            task_set.forget_executor(executor_id)
+        self._forget(executor, now)
         text = f"(executor {executor_id} exited) Reason: {reason}"
         # The last one to be requeued is the first to be launched.
         for position, (task_id, task_set, slot) in reversed(list(enumerate(lost))):
@@ -172,6 +183,20 @@ class TaskScheduler:
             else:
                 self._requeue(task_set, slot)
         self._dispatcher.feed_all(now)
+
+    def executor_released(self, executor_id: str, reason: str, now: float) -> None:
+        """An executor that runs nothing is given back: it gets no more tasks."""
+        executor = self._dispatcher.remove(executor_id)
+        if executor is not None:
+            _log.info("executor removed", executor=executor_id, host=executor.host, reason=reason)
+            self._forget(executor, now)
+            self._dispatcher.feed_all(now)
+
+    def _forget(self, executor: Executor, now: float) -> None:
+        """Nothing is to be had from an executor any more."""
+        self._listener.executor_lost(executor.id, now)
+        for task_set in self.live():
+            task_set.forget_executor(executor.id)
 
     def resource_offers(self, offers: Sequence[WorkerOffer], now: float) -> None:
         """Fill cores with tasks, this once."""

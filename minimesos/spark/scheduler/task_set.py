@@ -263,6 +263,10 @@ class TaskSet:
             self.pending -= 1
             self.done += 1
 
+    def pending_slots(self) -> list[int]:
+        """Return the slots that wait."""
+        return [slot for slot, state in enumerate(self.state) if state == PENDING]
+
     def running_on(self, executor: int) -> list[int]:
         """Return the slots that were sent to an executor and have not ended."""
         return [

@@ -47,6 +47,7 @@ SETTINGS: tuple[Setting[Any], ...] = tuple(
 
 
 _DISAGREEMENTS: tuple[Callable[[Texts], Iterable[str]], ...] = (
+    allocation.disagreements,
     containers.disagreements,
     executors.disagreements,
     scheduling.disagreements,

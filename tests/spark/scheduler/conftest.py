@@ -154,10 +154,10 @@ class Cluster(SparkContext):
             return
         executor.is_alive = False
         shutil.rmtree(executor.location.root)
-        self.after(
-            noticed_after_s,
-            lambda: self.scheduler.executor_removed(executor.id, "killed by the test", True, self.now),
-        )
+        self.after(noticed_after_s, lambda: self._removed(executor))
+
+    def _removed(self, executor: Executor) -> None:
+        self.scheduler.executor_removed(executor.id, "killed by the test", True, self.now)
 
     def submit(
         self, rdd: Any, function: Any, partitions: Any = None, pool: str | None = None

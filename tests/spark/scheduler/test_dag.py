@@ -169,21 +169,33 @@ def test_results_above_the_limit_end_the_job(new_cluster):
         cluster.parallelize(["x" * 600] * 2, 2).collect()
 
 
-def test_a_job_waits_for_the_first_executor_and_says_so_every_15_seconds(new_cluster, caplog):
+def test_a_job_waits_for_the_first_executor_and_says_so_less_and_less_often(new_cluster):
     cluster = new_cluster(executors=0)
     job = cluster.submit(cluster.parallelize(range(3), 3), lambda task, items: list(items))
     assert cluster.revived == 1
-    cluster.advance(14.9)
-    assert not caplog.records
-    cluster.advance(16)
-    warnings = [r.message for r in caplog.records if "not accepted any resources" in r.message]
-    assert len(warnings) == 2
-    cluster.add_executor()
+    cluster.advance(200)
+    assert cluster.warned_at == [15, 45, 105]
+    assert cluster.revived == 4
+    executor = cluster.add_executor()
     cluster.run_until(lambda: job in cluster.ended)
     assert cluster.results(job) == [[0], [1], [2]]
-    caplog.clear()
     cluster.advance(60)
-    assert not caplog.records
+    cluster.kill(executor)
+    cluster.advance(60)
+    assert len(cluster.warned_at) == 3
+
+
+def test_after_resources_came_a_job_waits_from_the_start_again(new_cluster):
+    cluster = new_cluster(executors=0, limits=Limits(starvation_s=10))
+    cluster.duration = lambda stage, partition: 1000.0
+    cluster.submit(cluster.parallelize(range(2), 2), lambda task, items: list(items))
+    cluster.advance(35)
+    assert cluster.warned_at == [10, 30]
+    executor = cluster.add_executor()
+    cluster.advance(5)
+    cluster.kill(executor)
+    cluster.advance(15)
+    assert cluster.warned_at == [10, 30, pytest.approx(50, abs=0.01)]
 
 
 def test_accumulators_count_each_partition_of_an_action_once(new_cluster):

@@ -99,13 +99,6 @@ def test_an_executor_too_small_for_a_task_is_said_so_and_left_out(new_cluster, c
     cluster.run_until(lambda: job in cluster.ended)
 
 
-def test_the_warning_about_starvation_comes_as_often_as_is_set(new_cluster, caplog):
-    cluster = new_cluster(executors=0, limits=Limits(starvation_s=100.0))
-    cluster.submit(cluster.range(0, 2, 1, 2), count)
-    cluster.advance(299.0)
-    assert caplog.text.count("Initial job has not accepted any resources") == 2
-
-
 def test_an_input_above_the_largest_message_fails_its_job_with_advice(new_cluster):
     cluster = new_cluster(limits=Limits(message_bytes=1000))
     assert cluster.run_job(cluster.parallelize([bytes(100)] * 4, 2), count) == [2, 2]

@@ -151,6 +151,8 @@ def test_an_executor_that_comes_late_gets_what_others_have_queued():
     bench = Bench(1)
     bench.submit(4)
     bench.add("late", 2)
+    bench.collect()
+    assert bench.cancelled == bench.queued["0"][-2:]
     bench.scheduler.timer_fired("recall", bench.now + 0.1)
     bench.collect()
     assert len(bench.cancelled) == 2
