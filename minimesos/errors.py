@@ -38,6 +38,10 @@ class InvalidId(InvalidValue):
     """An identifier or a role name that Mesos would refuse."""
 
 
+class CannotUnpack(MinimesosError):
+    """A file is no archive, is broken, or would be unpacked to where it must not; says why."""
+
+
 class InvalidFlags(InvalidValue):
     """Flags that could not be loaded. `problems` lists every one of them, not only the first."""
 

@@ -1,40 +1,45 @@
 """Unpacks archives into a directory, and refuses those that would write elsewhere.
 
-Used for what an agent fetches into a sandbox and for what a driver ships to its tasks. A member
-whose path or link leads out of the directory, and one that is neither file, directory nor link,
-ends the unpacking with an error that names it. What came before it stays.
+Used for what an agent fetches into a sandbox, and for what a driver ships to its tasks. A member
+ends the unpacking with an error that names it if its path or link leads out of the directory, if
+it lies below a link, or if it is neither file, directory nor link. What came before it stays.
+Owners and the modes of directories are not taken over.
 
-Source: Mesos documentation "Fetcher"; the rules for members are those of Python's `tarfile` filter
-`data`, except that absolute paths are refused.
+Own rules, for tar and zip alike: Pythons that are still in use have no filters for the one and none
+has them for the other.
+
+Source: Mesos documentation "Fetcher".
 """
 
 from __future__ import annotations
 
-import bz2  # noqa: F401  (the next three: tarfile imports them late, when it may not read files)
-import encodings.cp437  # noqa: F401  (names in old zip files)
+import bz2  # noqa: F401  (tarfile imports these when it needs them, and may not be able to then)
+import encodings.cp437  # noqa: F401  (names in old zip files; the same)
 import gzip
+import itertools
 import lzma  # noqa: F401
 import os
 import shutil
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import IO
 
-from minimesos.errors import MinimesosError
+from minimesos.errors import CannotUnpack
 
+_MODES = 0o755  # what a file may allow of
+_OWNERS_MODES = 0o600  # and always does
 _UNIX = 3  # of a zip member's `create_system`: its attributes hold a file mode
-_LINK_BYTES_MAX = 4096
-_CHUNK_BYTES = 2**20
 _ZIPS = (".zip", ".jar")
-
-
-class CannotUnpack(MinimesosError):
-    """Says why, without the archive's name."""
+_CHUNK_BYTES = 2**20
+_LINK_BYTES_MAX = 4096
 
 
 def unpack(archive: str, name: str, directory: str) -> None:
-    """Unpack a file by the suffix of its `name`: a `.gz` to the name without it, others as they say.
+    """Unpack a file by the suffix of its `name`; a `.gz` comes out under the name without it.
 
     Raises CannotUnpack and OSError.
     """
@@ -47,25 +52,28 @@ def unpack(archive: str, name: str, directory: str) -> None:
             _untar(archive, directory)
     except (OSError, CannotUnpack):
         raise
-    except tarfile.FilterError as error:
-        raise CannotUnpack(f"refused to unpack it: {error}") from error
     except Exception as error:  # the formats' libraries raise many kinds for what is broken
         why = " ".join(str(error).split()) or type(error).__name__
-        raise CannotUnpack(
-            f"cannot unpack it, it is no archive of its kind or broken: {why}"
-        ) from error
+        raise CannotUnpack(f"cannot unpack it: {why}") from error
 
 
 def _untar(archive: str, directory: str) -> None:
-    with tarfile.open(archive, errorlevel=2) as tar:
-        tar.extractall(directory, filter=_checked)
+    try:
+        tar = tarfile.open(archive)  # noqa: SIM115  (closed below)
+    except tarfile.ReadError as error:  # which says of each compression why it is not that
+        raise CannotUnpack("cannot unpack it: it is no tar archive") from error
+    with tar:
+        for member in tar:
+            path = _place(member, partial(tar.extractfile, member), directory)
+            if member.isreg():
+                os.utime(path, (member.mtime, member.mtime))  # Python's bytecode files rely on it
 
 
-def _checked(member: tarfile.TarInfo, directory: str) -> tarfile.TarInfo:
-    """Return a member as it may be unpacked. Raises CannotUnpack and tarfile.FilterError."""
-    if os.path.isabs(member.name):
-        raise CannotUnpack(f"refused to unpack it: member '{member.name}' has an absolute path")
-    return tarfile.data_filter(member, directory)
+def _unzip(archive: str, directory: str) -> None:
+    with zipfile.ZipFile(archive) as zipped:
+        for entry in zipped.infolist():
+            member = _as_tar_member(zipped, entry)
+            _place(member, partial(zipped.open, entry), directory)
 
 
 def _gunzip(archive: str, name: str, directory: str) -> None:
@@ -75,27 +83,62 @@ def _gunzip(archive: str, name: str, directory: str) -> None:
         shutil.copyfileobj(packed, plain, _CHUNK_BYTES)
 
 
-def _unzip(archive: str, directory: str) -> None:
-    with zipfile.ZipFile(archive) as zipped:
-        for entry in zipped.infolist():
-            member = _checked(_as_tar_member(zipped, entry), directory)
-            path = os.path.join(directory, member.name)
-            if member.isdir():
-                os.makedirs(path, exist_ok=True)
-                continue
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with suppress(FileNotFoundError):
-                os.unlink(path)
-            if member.issym():
-                os.symlink(member.linkname, path)
-                continue
-            with zipped.open(entry) as packed, open(path, "xb") as plain:
-                shutil.copyfileobj(packed, plain, _CHUNK_BYTES)
-            os.chmod(path, member.mode)
+def _place(
+    member: tarfile.TarInfo, contents: Callable[[], IO[bytes] | None], directory: str
+) -> str:
+    """Make a member in the directory, in place of what has its name; returns its path there."""
+    problem = _problem(member, directory)
+    if problem is not None:
+        raise CannotUnpack(f"refused to unpack it: member '{member.name}' {problem}")
+    path = os.path.join(directory, member.name)
+    if member.isdir():
+        os.makedirs(path, exist_ok=True)
+        return path
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    if member.issym():
+        os.symlink(member.linkname, path)
+    elif member.islnk():
+        os.link(os.path.join(directory, member.linkname), path, follow_symlinks=False)
+    else:
+        packed = contents()
+        assert packed is not None, "only files get here"
+        with packed, open(path, "xb") as plain:
+            shutil.copyfileobj(packed, plain, _CHUNK_BYTES)
+        os.chmod(path, member.mode & _MODES | _OWNERS_MODES)
+    return path
+
+
+def _problem(member: tarfile.TarInfo, directory: str) -> str | None:
+    """Say why a member must not be unpacked, None if it may."""
+    if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+        return "is neither file, directory nor link"
+    if _leads_out(member.name, directory):
+        return "lies outside the directory or below a link"
+    if member.islnk() and _leads_out(member.linkname, directory):
+        return f"is a link to '{member.linkname}', outside the directory or below a link"
+    if member.issym() and _points_out(member):
+        return f"is a link to '{member.linkname}', outside the directory"
+    return None
+
+
+def _leads_out(name: str, directory: str) -> bool:
+    """Say whether a name leads out of the directory, or may do so because a link is on its way."""
+    parts = name.split("/")
+    parents = (os.path.join(directory, *parts[:depth]) for depth in range(1, len(parts)))
+    return os.path.isabs(name) or ".." in parts or any(map(os.path.islink, parents))
+
+
+def _points_out(link: tarfile.TarInfo) -> bool:
+    """Say whether a symbolic link leads out of the directory, or may by way of others."""
+    target = os.path.normpath(os.path.join(os.path.dirname(link.name), link.linkname))
+    downwards = itertools.dropwhile(lambda part: part == "..", link.linkname.split("/"))
+    return os.path.isabs(target) or target.split("/")[0] == ".." or ".." in downwards
 
 
 def _as_tar_member(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tarfile.TarInfo:
-    """Describe a zip's member in the words of tar, so that one rule holds for both."""
+    """Describe a zip's member in the words of tar."""
     member = tarfile.TarInfo(entry.filename.rstrip("/"))
     mode = entry.external_attr >> 16 if entry.create_system == _UNIX else 0
     member.mode = stat.S_IMODE(mode) or 0o644

@@ -25,6 +25,7 @@ from minimesos.agent.containerizer.fetch_source import (
     is_http,
     opened,
 )
+from minimesos.errors import CannotUnpack
 
 SIZE_UNKNOWN = "unknown"
 
@@ -35,7 +36,9 @@ Json = dict[str, Any]
 
 
 def fetch(order: Json, uri: Json) -> str:
-    """Bring a URI into the sandbox; returns its path there. Raises CannotFetch and OSError.
+    """Bring a URI into the sandbox; returns its path there.
+
+    Raises CannotFetch, CannotUnpack and OSError.
 
     With `uri["cached"]` it is taken from that file. An archive from the cache is only unpacked.
     """
@@ -48,7 +51,7 @@ def fetch(order: Json, uri: Json) -> str:
         with opened(uri["cached"] or value, order["frameworks_home"], order["stall_s"]) as source:
             save(source, path)
     if unpacks:
-        from minimesos.agent.containerizer.unpack import unpack
+        from minimesos.runtime.unpack import unpack
 
         unpack(uri["cached"] or path, name, sandbox)
         return str(sandbox)
@@ -75,7 +78,7 @@ def fetch_all(order: Json) -> int:
         value = uri["value"]
         try:
             target = fetch(order, uri)
-        except (CannotFetch, OSError) as error:
+        except (CannotFetch, CannotUnpack, OSError) as error:
             return _failed(value, error)
         print(f"Fetched '{value}' to '{target}'", file=sys.stderr)
     return 0
@@ -107,7 +110,7 @@ def _import_what_is_needed(uris: Iterable[Json]) -> None:
         if is_http(uri["value"]):
             import minimesos.agent.containerizer.http_source
         if (uri["output_file"] or uri["value"]).endswith(_ARCHIVES):
-            import minimesos.agent.containerizer.unpack  # noqa: F401
+            import minimesos.runtime.unpack  # noqa: F401
 
 
 def main() -> int:

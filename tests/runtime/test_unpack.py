@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minimesos.agent.containerizer.fetch_source import CannotFetch
-from minimesos.agent.containerizer.unpack import unpack
+from minimesos.errors import CannotUnpack
+from minimesos.runtime.unpack import unpack
 
 TARS = {
     "a.tar": "w",
@@ -152,7 +152,7 @@ HOSTILE = [
 
 
 def assert_refused(unpacked: Callable[[str, bytes], Path], archive: bytes, name: str) -> None:
-    with pytest.raises(CannotFetch, match="refused to unpack it") as caught:
+    with pytest.raises(CannotUnpack, match="refused to unpack it") as caught:
         unpacked("a.tar" if name != "a.zip" else name, archive)
     assert "evil" in str(caught.value)
 
@@ -219,7 +219,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("name", "data"), BROKEN)
 def test_what_is_no_archive_of_its_kind_says_so_in_a_line(unpacked, name, data):
-    with pytest.raises((CannotFetch, OSError)) as caught:
+    with pytest.raises((CannotUnpack, OSError)) as caught:
         unpacked(name, data)
     assert str(caught.value)
     assert "\n" not in str(caught.value)
@@ -236,6 +236,6 @@ def test_a_damaged_archive_does_no_harm(name, data):
         (sandbox / name).write_bytes(packed)
         try:
             unpack(str(sandbox / name), name, str(sandbox))
-        except (CannotFetch, OSError):
+        except (CannotUnpack, OSError):
             pass
         assert os.listdir(directory) == ["sandbox"]
