@@ -25,6 +25,7 @@ from minimesos.agent.containerizer.process_tree import descendants
 from minimesos.log import get_logger, setup
 from minimesos.runtime.frame_socket import Reactor, Timer
 from minimesos.units import NANOSECONDS, format_duration, parse_duration
+from minimesos_executor import stderr
 from minimesos_executor.agent_link import AgentLink, AgentLost
 from minimesos_executor.environment import at_exec
 from minimesos_executor.reactor import SelectorReactor
@@ -91,6 +92,7 @@ class CommandExecutor:
         self._tells_killing = False
         self._task: Json | None = None
         self._child: Child | None = None  # the command, while it runs
+        self._said_from: int | None = None  # where what it says on stderr begins
         self._killed = False
         self._timed_out = False
         self._kill_at: float | None = None
@@ -166,6 +168,7 @@ class CommandExecutor:
         task_id = task["task_id"]["value"]
         log.info(f"Starting task {task_id}")
         self._update(task, "TASK_STARTING")
+        self._said_from = stderr.position()
         try:
             self._child = self._spawn(task["command"], task_environment(self._environment, task))
         except (OSError, ValueError) as error:
@@ -189,8 +192,11 @@ class CommandExecutor:
             self._end("TASK_FAILED", message, "REASON_MAX_COMPLETION_TIME_REACHED")
         elif self._killed:
             self._end("TASK_KILLED", message)
+        elif status == 0:
+            self._end("TASK_FINISHED", message)
         else:
-            self._end("TASK_FINISHED" if status == 0 else "TASK_FAILED", message)
+            said = stderr.said_since(self._said_from)
+            self._end("TASK_FAILED", f"{message}: {said}" if said else message)
 
     def _end(self, state: str, message: str, reason: str = "") -> None:
         """Report the task's last state, and leave once the agent has it."""

@@ -63,7 +63,8 @@ class ContainerExited(Stimulus):
     """Nothing of the container runs any more.
 
     `status` is the first process's wait(2) status, None if it never ran. `reason` and `message`
-    are set when the containerizer ended it or could not start it (launch failed, memory limit).
+    are set when the containerizer ended it or could not start it (launch failed, memory limit);
+    of one that failed by itself the message is what it said last on stderr.
     """
 
     container_id: str

@@ -104,9 +104,10 @@ async def test_a_command_that_succeeds_is_finished_and_its_output_is_in_the_sand
     [
         ("exit 7", "Command exited with status 7"),
         ("kill -KILL $$", "Command terminated with signal Killed"),
+        ("echo one >&2; echo why >&2; exit 7", "Command exited with status 7: why"),
     ],
 )
-async def test_a_command_that_fails_says_how(start, command, message):
+async def test_a_command_that_fails_says_how_and_its_last_words(start, command, message):
     assert (await run(start, command_task(command)))[-1] == (mesos_pb2.TASK_FAILED, message)
 
 

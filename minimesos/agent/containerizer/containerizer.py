@@ -23,7 +23,7 @@ from minimesos.agent.containerizer.posix import (
     SupervisedProcess,
     identity_of,
 )
-from minimesos.agent.containerizer.sandbox import make_sandbox
+from minimesos.agent.containerizer.sandbox import last_words_in, make_sandbox
 from minimesos.agent.containers import (
     ContainerExited,
     ContainerLaunched,
@@ -186,5 +186,9 @@ class PosixContainerizer:
         if container.limitation is not None:
             limitation = container.limitation
             return ContainerExited(container_id, status, limitation.reason, limitation.message)
-        message = "The container's supervisor was killed" if status is None else ""
+        message = ""
+        if status is None:
+            message = "The container's supervisor was killed"
+        elif status and container.grace_s is None:  # it failed by itself
+            message = await asyncio.to_thread(last_words_in, container.launch.sandbox)
         return ContainerExited(container_id, status, message=message)

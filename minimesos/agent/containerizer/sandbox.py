@@ -1,6 +1,6 @@
-"""Makes the directory that an executor runs in.
+"""Makes the directory that an executor runs in, and reads there why it failed.
 
-Called by the containerizer, in a thread. Where sandboxes are is said in `minimesos.agent.sandbox`;
+Called by the containerizer, in threads. Where sandboxes are is said in `minimesos.agent.sandbox`;
 nothing here removes one.
 
 Source: Mesos documentation "Sandbox".
@@ -9,10 +9,12 @@ Source: Mesos documentation "Sandbox".
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 
 from minimesos.agent.containerizer.posix import Identity
 from minimesos.agent.sandbox import latest_run_link
+from minimesos.runtime.last_words import last_words
 
 MODE = 0o750
 OUTPUTS = ("stdout", "stderr")
@@ -33,6 +35,24 @@ def make_sandbox(path: str, owner: Identity | None) -> None:
         for made in (path, *(os.path.join(path, name) for name in OUTPUTS)):
             os.chown(made, owner.uid, owner.gid)
     _point_latest_to(path)
+
+
+def last_words_in(path: str) -> str:
+    """Return the last line on the stderr of a sandbox that says anything; "" if there is none.
+
+    The sandbox belongs to its user: a link there may point to a file that only agents may read,
+    and a pipe would be waited for.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(os.path.join(path, "stderr"), flags)
+    except OSError:
+        return ""
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            return ""
+        return last_words(file)
 
 
 def _point_latest_to(path: str) -> None:

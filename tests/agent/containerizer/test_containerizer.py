@@ -128,6 +128,31 @@ async def test_a_command_that_cannot_be_executed_is_a_failed_launch(containers, 
     assert exited.message == message
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("echo why >&2; exit 3", "why"),
+        ("echo fine >&2", ""),
+        ("ln -sf /etc/passwd stderr; exit 3", ""),
+        ("echo secret > other; ln -f other stderr; exit 3", ""),
+        ("rm stderr; exit 3", ""),
+        ("rm stderr; mkfifo stderr; exit 3", ""),
+    ],
+)
+async def test_a_container_that_fails_tells_its_last_words(containers, command, message):
+    containers.launch(command)
+    assert (await containers.exited()).message == message
+
+
+async def test_of_a_container_that_was_destroyed_no_last_words_are_needed(
+    containers, told, tmp_path
+):
+    containers.launch("echo why >&2; echo > $FIFO; sleep 60", FIFO=str(tmp_path / "fifo"))
+    await told()
+    containers.destroy()
+    assert (await containers.exited()).message == ""
+
+
 async def test_a_sandbox_that_cannot_be_made_is_a_failed_launch(make_containers, tmp_path):
     (tmp_path / "file").write_text("")
     containers = make_containers(tmp_path / "file")
