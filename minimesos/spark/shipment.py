@@ -114,8 +114,7 @@ def _fetch(list_name: str, driver: Location, env: WorkerEnv) -> list[Item]:
                     _bring(item, driver, env)
                     have[item.path] = item.version
         finally:
-            with open(os.path.join(env.local_dir, _FETCHED), "w", encoding="ascii") as file:
-                json.dump(have, file)
+            _remember(have, env)
     return items
 
 
@@ -127,6 +126,14 @@ def _fetched(env: WorkerEnv) -> dict[str, int]:
     except FileNotFoundError:
         return {}
     return versions
+
+
+def _remember(have: dict[str, int], env: WorkerEnv) -> None:
+    """Write down what `_fetched` returns; a worker that is killed here must not spoil it."""
+    path = os.path.join(env.local_dir, _FETCHED)
+    with open(f"{path}.unfinished", "w", encoding="ascii") as file:
+        json.dump(have, file)
+    os.replace(f"{path}.unfinished", path)
 
 
 def _bring(item: Item, driver: Location, env: WorkerEnv) -> None:
