@@ -1,6 +1,8 @@
 """Starts one of the executors: `python -P -m minimesos_executor <kind> [options]`.
 
-Each kind is imported only when it is asked for, because their start-up time counts.
+The command `minimesos-executor` of an installation is the same, and so is that of an executor
+package, which goes through `start`. Each kind is imported only when it is asked for, because their
+start-up time counts.
 """
 
 from __future__ import annotations
@@ -26,6 +28,13 @@ def main(arguments: Sequence[str]) -> int:
             return run_local(arguments[1:])
     print("usage: python -P -m minimesos_executor command|spark|local ...", file=sys.stderr)
     return 2
+
+
+def script() -> int:
+    """Run as the command `minimesos-executor`; returns the exit code."""
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the folder of commands; -P does without it too
+    return main(sys.argv[1:])
 
 
 if __name__ == "__main__":

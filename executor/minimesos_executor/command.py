@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from minimesos.agent.containerizer.process_tree import descendants
 from minimesos.log import get_logger, setup
 from minimesos.runtime.frame_socket import Reactor, Timer
+from minimesos.runtime.process_tree import descendants
 from minimesos.units import NANOSECONDS, format_duration, parse_duration
 from minimesos_executor import stderr
 from minimesos_executor.agent_link import AgentLink, AgentLost

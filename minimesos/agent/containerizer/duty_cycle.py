@@ -16,7 +16,7 @@ import resource
 import signal
 from contextlib import suppress
 
-from minimesos.agent.containerizer.process_tree import cpu_s, descendants, read_stat
+from minimesos.runtime.process_tree import cpu_s, descendants, read_stat
 
 PERIOD_S = 0.1
 _LOOK_MIN_S = 0.002

@@ -15,7 +15,7 @@ from time import monotonic
 
 import psutil
 
-from minimesos.agent.containerizer.process_tree import descendants
+from minimesos.runtime.process_tree import descendants
 
 
 @dataclass(frozen=True, slots=True)

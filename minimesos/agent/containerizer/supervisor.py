@@ -35,7 +35,7 @@ from typing import Any, NoReturn
 
 from minimesos.agent.containerizer import wire
 from minimesos.agent.containerizer.duty_cycle import DutyCycle, stop_tree
-from minimesos.agent.containerizer.process_tree import children, descendants
+from minimesos.runtime.process_tree import children, descendants
 
 AGENT_GONE_GRACE_S = 5.0
 _PR_SET_CHILD_SUBREAPER = 36

@@ -119,7 +119,7 @@ def test_what_had_stopped_itself_is_not_resumed():
     source = """
 import os, signal, sys, time
 from minimesos.agent.containerizer.duty_cycle import DutyCycle, stop_tree
-from minimesos.agent.containerizer.process_tree import read_stat
+from minimesos.runtime.process_tree import read_stat
 child = os.fork()
 if child == 0:
     os.kill(os.getpid(), signal.SIGSTOP)

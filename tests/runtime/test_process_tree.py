@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from minimesos.agent.containerizer import process_tree
 from minimesos.agent.containerizer.wire import Decoder, encode
+from minimesos.runtime import process_tree
 
 pytestmark = pytest.mark.integration
 

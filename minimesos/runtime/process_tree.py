@@ -1,8 +1,8 @@
 """Which processes live below a process, and what the kernel says of each.
 
-Used by supervisors, which must see every member of their container, and by the agent's sampling.
-It reads /proc with the standard library only: supervisors are forked from a small process that
-must stay small. It signals nobody.
+Used by supervisors, which must see every member of their container, by the agent's sampling and by
+the command executor. It reads /proc with the standard library only: supervisors are forked from a
+small process that must stay small. It signals nobody.
 
 Source: proc(5); clock_getcpuclockid(3) for the clock of another process.
 """
