@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from minimesos.attributes import parse_attributes
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import cluster_pb2
+from minimesos.resource_metadata import ReservationFormat
 from minimesos.resources import Resources
 
 Call = scheduler_pb2.Call
@@ -118,6 +120,25 @@ def task_status(
     )
     status.MergeFrom(mesos_pb2.TaskStatus(**fields))
     return status
+
+
+def offer(
+    offer_id: str = "offer",
+    resources: str = "cpus:4;mem:8192",
+    *,
+    agent_id: str = "agent",
+    hostname: str = "",
+    attributes: str = "",
+) -> mesos_pb2.Offer:
+    """Return an offer; its host bears the agent's id as its name unless it has another."""
+    return mesos_pb2.Offer(
+        id=mesos_pb2.OfferID(value=offer_id),
+        framework_id=mesos_pb2.FrameworkID(value="framework"),
+        agent_id=mesos_pb2.AgentID(value=agent_id),
+        hostname=hostname or agent_id,
+        resources=Resources.parse(resources).to_proto(ReservationFormat.PRE_REFINEMENT),
+        attributes=parse_attributes(attributes),
+    )
 
 
 # -- scheduler calls ------------------------------------------------------------------------------

@@ -4,36 +4,58 @@ A pure core: `offers` decides which executors are launched on what; this keeps t
 executors start, fail and end, and says what to tell master and driver. Executors get their tasks
 from the driver itself, so nothing here knows of those.
 
-Source: Spark's documentation "Running Spark on Mesos", coarse-grained mode.
+Calls may be lost with the stream to the master, and a driver may come back under the id of one that
+has died. So this reconciles: at every new subscription, and from time to time. A task that nobody
+here knows is an old driver's, and is killed.
+
+Source: Spark's documentation "Running Spark on Mesos", coarse-grained mode; Mesos's
+"Reconciliation".
 """
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from minimesos.actor import Effect
+from minimesos.actor import CancelTimer, Effect, SetTimer
 from minimesos.log import get_logger
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.spark.application import spark_user
-from minimesos.spark.backends.mesos_coarse import SECRET_VARIABLE, executor_python
-from minimesos.spark.backends.mesos_core import CallMaster, ExecutorGone, ExpectExecutor, GiveUp
-from minimesos.spark.backends.offers import (
-    MAX_AGENT_FAILURES,
-    Answer,
-    CoarseSettings,
-    Launch,
-    Ledger,
-    answer_offers,
+from minimesos.spark.backends import calls
+from minimesos.spark.backends.coarse_task import CoarseTasks
+from minimesos.spark.backends.endings import ENDED, is_duplicate, judge
+from minimesos.spark.backends.ledger import Executor, Ledger
+from minimesos.spark.backends.mesos_core import (
+    CallMaster,
+    ExecutorGone,
+    ExecutorLeaves,
+    ExpectExecutor,
+    GiveUp,
+    HostInUse,
 )
-from minimesos.spark.conf import SparkConf
-from minimesos.spark.settings import executor_environment
-from minimesos.states import TERMINAL
+from minimesos.spark.backends.offers import Answer, CoarseSettings, answer_offers
+from minimesos.spark.backends.shortage import Shortage
+from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
+from minimesos.spark.settings.mesos import (
+    EXCLUDE_AGENT_AFTER_FAILURES,
+    EXCLUDE_AGENT_TIMEOUT,
+    MESOS_FRAMEWORK_ID,
+    MESOS_ROLE,
+)
+from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
-_FAILED_STATES = TERMINAL - {mesos_pb2.TASK_FINISHED, mesos_pb2.TASK_KILLED}
-_MEMORY_LIMIT = mesos_pb2.TaskStatus.REASON_CONTAINER_LIMITATION_MEMORY
-_CALL = scheduler_pb2.Call
+RECONCILE = "reconcile"
+TAKE_OVER = "take over"
+
+RECONCILE_INTERVAL_S = 300.0
+DOUBT_S = 60.0
+"""How long a master may not know of an executor: its agent may be about to register again."""
+TAKE_OVER_TIMEOUT_S = 10.0
+"""How long a driver that may not be the first of its framework waits for word of the tasks there
+are. A master that has just been elected does not answer before it knows its agents."""
+
+_LAST_ANSWER = "end-of-reconciliation"
+"""Id of no task. Masters answer in order, so the answer for it comes after all others."""
 
 _log = get_logger(__name__)
 
@@ -44,18 +66,26 @@ class CoarseGrainedCore:
     name = "MesosCoarseGrainedSchedulerBackend"
     launches_on_offers = False
 
-    def __init__(self, conf: SparkConf, app_name: str, secret: bytes) -> None:
-        self._conf = conf
-        self._app_name = app_name
-        self._secret = secret
+    def __init__(self, conf: Texts, tasks: CoarseTasks) -> None:
+        self._tasks = tasks
         self._settings = CoarseSettings.from_conf(conf)
-        self._ledger = Ledger()
-        self._attached: set[str] = set()
+        self._exclude_after = EXCLUDE_AGENT_AFTER_FAILURES.read(conf)
+        self._exclude_s = EXCLUDE_AGENT_TIMEOUT.read(conf)
+        self._registers_with_hosts = SHUFFLE_SERVICE_ENABLED.read(conf)
+        self._ledger = Ledger(0 if DYNAMIC_ALLOCATION_ENABLED.read(conf) else None)
+        self._shortage = Shortage(self._settings, MESOS_ROLE.read(conf))
         self._last_failure = ""
         self._framework_id = ""
         self._driver_url = ""
+        self._is_taking_over = MESOS_FRAMEWORK_ID.read(conf) is not None
+        self._held: list[mesos_pb2.Offer] = []  # while it is
+        self._is_stuck = False
         self._stopping = False
         self._effects: list[Effect] = []
+        self._timers: dict[str, Callable[[float], None]] = {
+            RECONCILE: self._reconcile,
+            TAKE_OVER: self._taken_over,
+        }
 
     @property
     def default_parallelism(self) -> int:
@@ -63,89 +93,206 @@ class CoarseGrainedCore:
 
     @property
     def is_idle(self) -> bool:
-        return not self._ledger.cores_by_task_id
+        return not self._ledger.executors
 
     def take_effects(self) -> list[Effect]:
         effects = self._effects.copy()
         self._effects.clear()
         return effects
 
-    # -- what the master tells --------------------------------------------------------------------
+    # -- the subscription -------------------------------------------------------------------------
 
     def subscribed(self, framework_id: str, driver_url: str, now: float) -> None:
+        is_first = not self._framework_id
         self._framework_id = framework_id
         self._driver_url = driver_url
+        if self._stopping:
+            return
+        if is_first and not self._is_taking_over:
+            self._effects.append(SetTimer(RECONCILE, now + RECONCILE_INTERVAL_S))
+            return
+        self._reconcile(now)
+        if self._is_taking_over:
+            self._call(calls.reconcile([(_LAST_ANSWER, "")]))
+            self._effects.append(SetTimer(TAKE_OVER, now + TAKE_OVER_TIMEOUT_S))
+        else:
+            self.revive(now)  # an earlier call may have been lost
 
     def disconnected(self, now: float) -> None:
-        """Executors go on."""
+        """Executors go on; what was offered is void."""
+        self._held.clear()
+
+    def _reconcile(self, now: float) -> None:
+        """Ask what became of our executors, and which tasks there are that are none of ours."""
+        executors = self._ledger.executors
+        if executors:
+            named = ((id, each.agent_id) for id, each in executors.items())
+            self._call(calls.reconcile(named))
+        self._call(calls.reconcile())
+        self._effects.append(SetTimer(RECONCILE, now + RECONCILE_INTERVAL_S))
+
+    def _taken_over(self, now: float) -> None:
+        """All tasks of earlier drivers are heard of, so that no id of theirs is used again."""
+        if self._is_taking_over:
+            self._is_taking_over = False
+            self._effects.append(CancelTimer(TAKE_OVER))
+            held, self._held = self._held, []
+            self.offers(held, now)
+
+    def timer_fired(self, name: str, now: float) -> None:
+        if not self._stopping:
+            self._timers[name](now)
+
+    # -- offers -----------------------------------------------------------------------------------
 
     def offers(self, offers: Sequence[mesos_pb2.Offer], now: float) -> None:
         if self._stopping:
-            self._decline([offer.id for offer in offers])
+            self._decline(offers)
             return
-        answers = answer_offers(offers, self._settings, self._ledger)
-        if self._ledger.is_stuck():
-            self._effects.append(
-                GiveUp(
-                    "no executor can be had: on each agent that was offered "
-                    f"{MAX_AGENT_FAILURES} of them have failed; the last one: {self._last_failure}"
-                )
-            )
+        if self._is_taking_over:
+            self._held.extend(offers)
+            return
+        answers = answer_offers(offers, self._settings, self._ledger, now)
+        self._shortage.note(answers)
+        self._look_whether_stuck(now)
         for answer in answers:
             if answer.launches:
                 self._accept(answer)
             else:
                 _log.debug("declined", offer=answer.offer.id.value, reason=answer.reason)
-                self._decline([answer.offer.id], answer.refuse_seconds)
+                self._call(calls.decline([answer.offer], answer.refuse_seconds))
 
     def rescinded(self, offer_id: str, now: float) -> None:
-        """Offers are answered when they come."""
+        self._held = [offer for offer in self._held if offer.id.value != offer_id]
+
+    def _look_whether_stuck(self, now: float) -> None:
+        """Give up if executors fail wherever they are launched; wait if they once did not."""
+        was_stuck, self._is_stuck = self._is_stuck, self._ledger.is_stuck(now)
+        if was_stuck or not self._is_stuck:
+            return
+        if self._ledger.has_worked:
+            first_s = min(agent.excluded_until_s for agent in self._ledger.agents.values())
+            _log.warning(
+                "All agents are excluded, waiting until one is tried again",
+                seconds=round(first_s - now),
+                reason=self._last_failure,
+            )
+            return
+        message = (
+            f"no executor can be had: on each agent that was offered {self._exclude_after} of them "
+            f"have failed; the last one: {self._last_failure}"
+        )
+        self._effects.append(GiveUp(message))
+
+    def _decline(self, offers: Sequence[mesos_pb2.Offer]) -> None:
+        if offers:
+            self._call(calls.decline(offers))
+
+    def _accept(self, answer: Answer) -> None:
+        offer = answer.offer
+        tasks = []
+        for launch in answer.launches:
+            _log.info(
+                "Launching executor",
+                executor=launch.executor_id,
+                host=offer.hostname,
+                cores=launch.cores,
+            )
+            self._effects.append(ExpectExecutor(launch.executor_id))
+            tasks.append(self._tasks.task_info(offer, launch, self._driver_url, self._framework_id))
+        self._call(calls.launch(offer, tasks))
+
+    # -- executors --------------------------------------------------------------------------------
 
     def update(self, status: mesos_pb2.TaskStatus, now: float) -> None:
         task_id = status.task_id.value
-        state = mesos_pb2.TaskState.Name(status.state)
-        _log.info("Mesos task is now", task=task_id, state=state)
-        if status.state not in TERMINAL:
+        if task_id == _LAST_ANSWER:
+            self._taken_over(now)
             return
-        agent_id = self._ledger.agent_by_task_id.get(task_id)
-        has_attached = task_id in self._attached
-        failed = status.state in _FAILED_STATES
-        # Tasks that need too much memory do so anywhere, and are charged with the loss themselves.
-        is_blamed = failed and not (has_attached and status.reason == _MEMORY_LIMIT)
-        if agent_id is None or not self._ledger.finish(task_id, is_blamed):
-            return
-        self._attached.discard(task_id)
+        self._ledger.heard_of(task_id)
+        executor = self._ledger.executors.get(task_id)
+        if executor is None or executor.state != status.state:
+            state = mesos_pb2.TaskState.Name(status.state)
+            _log.info("Mesos task is now", task=task_id, state=state)
+        if executor is None:
+            if status.state not in ENDED and not self._stopping:
+                _log.info("Killing a task that is none of ours", task=task_id)
+                self._call(calls.kill(task_id, status.agent_id.value))
+        elif status.state in ENDED:
+            self._ended(task_id, executor, status, now)
+        else:
+            self._lives(task_id, executor, status)
+
+    def _lives(self, task_id: str, executor: Executor, status: mesos_pb2.TaskStatus) -> None:
+        executor.state = status.state
+        executor.is_doubted = False
+        agent = self._ledger.agents[executor.agent_id]
+        if status.reason == mesos_pb2.TaskStatus.REASON_RECONCILIATION and executor.is_leaving:
+            self._call(calls.kill(task_id, executor.agent_id))  # it has not heard of the last one
+        elif (
+            status.state == mesos_pb2.TASK_RUNNING
+            and self._registers_with_hosts
+            and not agent.shuffle_registered
+        ):
+            agent.shuffle_registered = True
+            self._effects.append(HostInUse(agent.hostname))
+
+    def _ended(
+        self, task_id: str, executor: Executor, status: mesos_pb2.TaskStatus, now: float
+    ) -> None:
+        if status.reason == mesos_pb2.TaskStatus.REASON_RECONCILIATION and not self._stopping:
+            if executor.has_attached and not executor.is_leaving:
+                return  # we know better: it is connected
+            if not executor.is_doubted:
+                executor.is_doubted = True
+                self._effects.append(SetTimer(RECONCILE, now + DOUBT_S))
+                return
+        self._ledger.end(task_id)
         if self._stopping:
             return
-        reason = f"Executor finished with state {state.removeprefix('TASK_')}"
-        if status.message:
-            reason += f": {status.message}"
-        self._effects.append(ExecutorGone(task_id, reason))
-        agent = self._ledger.agents[agent_id]
-        if failed and not has_attached:
-            _log.warning(
-                "Executor did not start", executor=task_id, agent=agent.hostname, reason=reason
-            )
-        if is_blamed:
-            self._last_failure = reason
-            if agent.is_excluded:
-                _log.warning("Agent excluded", agent=agent.hostname, failures=agent.failures)
-        self._call(_CALL(type=_CALL.REVIVE))  # earlier declines may have used long filters
+        verdict = judge(status, executor)
+        if not executor.was_killed:
+            self._effects.append(ExecutorGone(task_id, verdict.reason, verdict.charges_tasks))
+        agent = self._ledger.agents[executor.agent_id]
+        if is_duplicate(status):
+            self._call(calls.kill(task_id))  # the other one
+        elif verdict.blames_agent:
+            self._last_failure = verdict.reason
+            if not executor.has_attached:
+                _log.warning(
+                    "Executor did not start",
+                    executor=task_id,
+                    agent=agent.hostname,
+                    reason=verdict.reason,
+                )
+            if agent.failed(verdict.reason, self._exclude_after, self._exclude_s, now):
+                _log.warning(
+                    "Agent excluded",
+                    agent=agent.hostname,
+                    failures=self._exclude_after,
+                    seconds=round(self._exclude_s),
+                    reason=verdict.reason,
+                )
+        self._call(calls.revive())  # earlier declines may have used long filters
 
     def executor_failed(self, failure: scheduler_pb2.Event.Failure, now: float) -> None:
         # The loss of executors arrives as updates of their tasks.
-        _log.warning("lost", agent=failure.agent_id.value or None)
-
-    # -- what the driver tells --------------------------------------------------------------------
+        _log.warning("Lost an agent", agent=failure.agent_id.value)
 
     def attached(self, executor_id: str, now: float) -> None:
-        self._attached.add(executor_id)
+        executor = self._ledger.executors.get(executor_id)
+        if executor is not None:
+            executor.has_attached = True
+            self._ledger.has_worked = True
 
     def detached(self, executor_id: str, now: float) -> None:
-        """Its end will be told as an update."""
+        executor = self._ledger.executors.get(executor_id)
+        if executor is not None and not (executor.is_leaving or self._stopping):
+            # Most likely it has ended. If it only hangs, its cores are to come back all the same.
+            executor.is_leaving = True
+            self._call(calls.kill(executor_id, executor.agent_id))
 
-    def timer_fired(self, name: str, now: float) -> None:
-        raise NotImplementedError("no timers are set")
+    # -- what the driver tells --------------------------------------------------------------------
 
     def launch(self, executor_id: str, frame: spark_pb2.DriverFrame, now: float) -> None:
         raise NotImplementedError("executors are sent their tasks by the driver")
@@ -154,69 +301,35 @@ class CoarseGrainedCore:
         raise NotImplementedError("executors are sent their tasks by the driver")
 
     def revive(self, now: float) -> None:
-        if self._ledger.total_cores_acquired < self._settings.max_cores and not self._stopping:
-            self._call(_CALL(type=_CALL.REVIVE))
+        ledger = self._ledger
+        wants_more = not ledger.is_full and ledger.total_cores_acquired < self._settings.max_cores
+        if wants_more and not self._stopping:
+            self._call(calls.revive())
 
     def request_total_executors(
         self, total: int, local_tasks: Mapping[str, int], now: float
     ) -> None:
-        pass
+        _log.info("Capping the total amount of executors", total=total)
+        self._ledger.executor_limit = total
+        self._ledger.local_tasks = dict(local_tasks)
+        self._ledger.locality_wait_start_s = now
+        self.revive(now)  # offers were declined while there were enough
 
     def kill_executors(self, executor_ids: Sequence[str], now: float) -> None:
-        pass
+        for executor_id in executor_ids:
+            executor = self._ledger.executors.get(executor_id)
+            if executor is not None and not executor.was_killed:
+                executor.was_killed = executor.is_leaving = True
+                self._effects.append(ExecutorLeaves(executor_id, "killed by the driver"))
+                self._call(calls.kill(executor_id, executor.agent_id))
 
     def shortage(self, now: float) -> list[str]:
-        return []
+        return self._shortage.lines(self._ledger, now)
 
     def stop(self, now: float) -> None:
         self._stopping = True
-
-    # -- what goes to the master ------------------------------------------------------------------
-
-    def _accept(self, answer: Answer) -> None:
-        call = _CALL(type=_CALL.ACCEPT)
-        call.accept.offer_ids.append(answer.offer.id)
-        operation = call.accept.operations.add(type=mesos_pb2.Offer.Operation.LAUNCH)
-        for launch in answer.launches:
-            self._effects.append(ExpectExecutor(launch.task_id))
-            operation.launch.task_infos.append(self._task_info(answer.offer, launch))
-        self._call(call)
-
-    def _task_info(self, offer: mesos_pb2.Offer, launch: Launch) -> mesos_pb2.TaskInfo:
-        task = mesos_pb2.TaskInfo(agent_id=offer.agent_id)
-        task.name = f"{self._app_name} {launch.task_id}"
-        task.task_id.value = launch.task_id
-        task.resources.extend(launch.resources)
-        arguments = [
-            *("--driver-url", self._driver_url),
-            *("--executor-id", launch.task_id),
-            *("--cores", str(launch.cores + self._settings.extra_cores)),
-            *("--app-id", self._framework_id),
-            *("--hostname", offer.hostname),
-        ]
-        command = [executor_python(self._conf), "-P", "-m", "minimesos_executor", "spark"]
-        task.command.value = "exec " + shlex.join(command + arguments)
-        for key, value in self._executor_environment().items():
-            task.command.environment.variables.add(name=key, value=value)
-        return task
-
-    def _executor_environment(self) -> dict[str, str]:
-        environment = {
-            "SPARK_USER": spark_user(),
-            "SPARK_EXECUTOR_MEMORY": f"{self._settings.executor_memory_mb}m",
-        }
-        environment |= executor_environment(self._conf.as_mapping())
-        environment[SECRET_VARIABLE] = self._secret.hex()
-        return environment
-
-    def _decline(
-        self, offer_ids: list[mesos_pb2.OfferID], refuse_seconds: float | None = None
-    ) -> None:
-        call = _CALL(type=_CALL.DECLINE)
-        call.decline.offer_ids.extend(offer_ids)
-        if refuse_seconds is not None:
-            call.decline.filters.refuse_seconds = refuse_seconds
-        self._call(call)
+        self._decline(self._held)
+        self._held.clear()
 
     def _call(self, call: scheduler_pb2.Call) -> None:
         self._effects.append(CallMaster(call))

@@ -11,15 +11,16 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from minimesos.detector import master_address
 from minimesos.log import get_logger
 from minimesos.spark.backends.backend import Backend
 from minimesos.spark.conf import SparkConf
-from minimesos.spark.errors import SparkException
+from minimesos.spark.errors import IllegalArgumentException, SparkException
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
-from minimesos.spark.settings.application import DRIVER_HOST
+from minimesos.spark.settings.application import DRIVER_HOST, IO_ENCRYPTION_ENABLED
 from minimesos.spark.settings.scheduling import TASK_MAX_FAILURES
 
 if TYPE_CHECKING:
@@ -39,9 +40,15 @@ _LOCAL_TASK_FAILURES = "1"
 def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
     """Return a backend that has not been started; to be called on the loop.
 
-    Completes `conf` with what the URL says. Raises SparkException for a URL of no known form, and
-    InvalidValue for one that names no address.
+    Completes `conf` with what the URL says. Raises SparkException for a URL of no known form,
+    InvalidValue for one that names no address, and IllegalArgumentException for settings that no
+    backend honours.
     """
+    if IO_ENCRYPTION_ENABLED.read(conf):
+        raise IllegalArgumentException(
+            f"{IO_ENCRYPTION_ENABLED.shown(conf)}: nothing here encrypts what is written to local "
+            "disks, so this is refused, as Spark refuses it on Mesos; encrypt the disks instead"
+        )
     if match := _LOCAL.fullmatch(master):
         from minimesos.spark.backends.local import HOST, LocalBackend
 
@@ -73,10 +80,13 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
 def _on_mesos(conf: SparkConf, cluster: Cluster, local_dir: str) -> Backend:
     """Return the backend of the mode that the configuration chooses."""
     from minimesos.spark.backends.coarse import CoarseGrainedCore
+    from minimesos.spark.backends.coarse_task import CoarseTasks
+    from minimesos.spark.backends.executor_command import COARSE, executor_command
+    from minimesos.spark.backends.framework import framework_info
     from minimesos.spark.backends.mesos import MesosBackend
-    from minimesos.spark.backends.mesos_coarse import framework_info
 
     framework = framework_info(conf)
     secret = secrets.token_bytes(_SECRET_BYTES)
-    core = CoarseGrainedCore(conf, framework.name, secret)
+    command = partial(executor_command, conf, COARSE)
+    core = CoarseGrainedCore(conf, CoarseTasks(conf, framework.name, secret, command))
     return MesosBackend(conf, cluster, local_dir, framework, core, secret)

@@ -13,7 +13,7 @@ import sys
 from typing import Protocol
 
 from minimesos.errors import MinimesosError
-from minimesos.spark.backends.offers import CoarseSettings
+from minimesos.spark.backends.executor_memory import container_memory_mb
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.settings.application import CLUSTER_LOG_LEVEL
 from minimesos.spark.settings.executors import EXECUTOR_CORES, EXECUTOR_MEMORY
@@ -52,7 +52,7 @@ class PrivateCluster:
 
     def __init__(self, agents: int, cores: int, memory_mb: int, conf: SparkConf) -> None:
         conf.set(EXECUTOR_CORES.name, cores).set(EXECUTOR_MEMORY.name, f"{memory_mb}m")
-        container_mb = CoarseSettings.from_conf(conf).container_memory_mb
+        container_mb = container_memory_mb(conf)
         command = [sys.executable, "-P", "-m", "minimesos", "local"]
         flags = [
             f"--agents={agents}",

@@ -1,9 +1,7 @@
-"""Which executors to launch on which offers: the coarse-grained backend's decision, and its ledger.
+"""Which executors to launch on which offers: the coarse-grained backend's decision.
 
-A pure function of offers, settings and ledger, so it is tested without a cluster. The backend
-(`mesos_coarse`) carries the answers out. One Mesos task is one executor; its id, a decimal counter,
-is both the Mesos task id and the Spark executor id. Constraints, ports and locality are not decided
-here yet.
+`answer_offers` is a function of offers, settings, ledger and time, so it is tested without a
+cluster; what it launches it enters in the ledger. `coarse` carries the answers out.
 
 Source: Spark's documentation "Running Spark on Mesos", coarse-grained mode.
 """
@@ -14,20 +12,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from minimesos.proto.mesos.v1 import mesos_pb2
-from minimesos.spark.backends.offered import amount, take
-from minimesos.spark.setting_kinds import Texts
-from minimesos.spark.settings.executors import CORES_MAX, EXECUTOR_CORES, EXECUTOR_MEMORY
-from minimesos.spark.settings.mesos import (
-    MESOS_EXTRA_CORES,
-    MESOS_MEMORY_OVERHEAD,
-    MESOS_REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
+from minimesos.spark.backends.constraints import unmet
+from minimesos.spark.backends.executor_memory import container_memory_mb
+from minimesos.spark.backends.ledger import Ledger
+from minimesos.spark.backends.offered import (
+    Remaining,
+    amount,
+    has_ports,
+    take,
+    take_gpus,
+    take_ports,
+    wanted_ports,
 )
-from minimesos.values import THOUSANDTHS
+from minimesos.spark.mesos_texts import Constraints
+from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings.executors import CORES_MAX, EXECUTOR_CORES
+from minimesos.spark.settings.mesos import (
+    MESOS_CONSTRAINTS,
+    MESOS_GPUS_MAX,
+    MESOS_REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
+    MESOS_REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS,
+)
+from minimesos.spark.settings.scheduling import LOCALITY_WAIT
+from minimesos.values import THOUSANDTHS, format_scalar
 
-MAX_AGENT_FAILURES = 2
 _UNLIMITED_CORES = 2**31 - 1
-_MIN_OVERHEAD_MB = 384
-_OVERHEAD_FACTOR = 0.10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,160 +45,161 @@ class CoarseSettings:
 
     executor_cores: int | None  # None: an executor takes all whole cores of its offer
     max_cores: int  # of the application, a multiple of what one executor takes at least
-    extra_cores: int  # advertised by each executor, never acquired
-    executor_memory_mb: int
-    container_memory_mb: int  # executor memory plus overhead: what is asked of Mesos
+    max_gpus: int
+    memory_mb: int  # of an executor, with its overhead
+    ports: tuple[int, ...]  # that each executor has to have
+    constraints: Constraints
+    locality_wait_s: float
     reached_max_cores_reject_s: float
+    unmet_constraints_reject_s: float
 
     @classmethod
     def from_conf(cls, conf: Texts) -> CoarseSettings:
         """Read the settings. Raises InvalidValue for the first that is malformed."""
         cores = EXECUTOR_CORES.read(conf)
         most = CORES_MAX.read(conf) or _UNLIMITED_CORES
-        memory = EXECUTOR_MEMORY.read(conf)
-        overhead = MESOS_MEMORY_OVERHEAD.read(conf)
         return cls(
             executor_cores=cores,
             max_cores=most - most % (cores or 1),
-            extra_cores=MESOS_EXTRA_CORES.read(conf),
-            executor_memory_mb=memory,
-            container_memory_mb=memory + (overhead or default_overhead_mb(memory)),
+            max_gpus=MESOS_GPUS_MAX.read(conf),
+            memory_mb=container_memory_mb(conf),
+            ports=wanted_ports(conf),
+            constraints=MESOS_CONSTRAINTS.read(conf),
+            locality_wait_s=LOCALITY_WAIT.read(conf),
             reached_max_cores_reject_s=MESOS_REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES.read(conf),
+            unmet_constraints_reject_s=MESOS_REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS.read(conf),
         )
-
-
-def default_overhead_mb(executor_memory_mb: int) -> int:
-    """Memory beyond the executor's own that its container gets: a tenth, 384 MB at least."""
-    return int(max(_OVERHEAD_FACTOR * executor_memory_mb, _MIN_OVERHEAD_MB))
-
-
-@dataclass(slots=True)
-class Agent:
-    """What the application remembers of one agent; kept for ever, so failures are not forgotten."""
-
-    hostname: str
-    task_ids: set[str] = field(default_factory=set)
-    failures: int = 0
-
-    @property
-    def is_excluded(self) -> bool:
-        """Too many executors have failed on it for another."""
-        return self.failures >= MAX_AGENT_FAILURES
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The executors launched so far and the cores they hold."""
-
-    next_task_id: int = 0
-    cores_by_task_id: dict[str, int] = field(default_factory=dict)
-    agent_by_task_id: dict[str, str] = field(default_factory=dict)
-    total_cores_acquired: int = 0
-    agents: dict[str, Agent] = field(default_factory=dict)
-
-    def launch(self, agent_id: str, hostname: str, cores: int) -> str:
-        """Enter a new executor and return its id."""
-        task_id = str(self.next_task_id)
-        self.next_task_id += 1
-        self.agents.setdefault(agent_id, Agent(hostname)).task_ids.add(task_id)
-        self.cores_by_task_id[task_id] = cores
-        self.agent_by_task_id[task_id] = agent_id
-        self.total_cores_acquired += cores
-        return task_id
-
-    def finish(self, task_id: str, failed: bool) -> bool:
-        """Strike an executor out; False if it was struck out before, or is unknown."""
-        cores = self.cores_by_task_id.pop(task_id, None)
-        if cores is None:
-            return False
-        self.total_cores_acquired -= cores
-        agent = self.agents[self.agent_by_task_id.pop(task_id)]
-        agent.task_ids.discard(task_id)
-        agent.failures += failed
-        return True
-
-    def is_stuck(self) -> bool:
-        """No executor is left, and no agent that had one may have another."""
-        agents = self.agents.values()
-        return not self.cores_by_task_id and bool(agents) and all(a.is_excluded for a in agents)
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """One executor to launch."""
 
-    task_id: str
+    executor_id: str
     cores: int
     resources: list[mesos_pb2.Resource]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """What to do with one offer: launch executors on it, or decline it."""
+    """What to do with one offer: launch executors on it, or decline it, for a reason."""
 
     offer: mesos_pb2.Offer
-    launches: list[Launch]
+    launches: list[Launch] = field(default_factory=list)
     refuse_seconds: float | None = None  # None: the master's default
     reason: str = ""
+    is_lacking: bool = False
+    """The reason is what the agent is or has, so that waiting for this offer is no use."""
 
 
 def answer_offers(
-    offers: Sequence[mesos_pb2.Offer], settings: CoarseSettings, ledger: Ledger
+    offers: Sequence[mesos_pb2.Offer], settings: CoarseSettings, ledger: Ledger, now: float
 ) -> list[Answer]:
-    """Place executors round robin, one per offer and pass, and enter them in the ledger."""
-    remaining = [list(offer.resources) for offer in offers]
-    launches: list[list[Launch]] = [[] for _ in offers]
-    placed = True
-    while placed:
-        placed = False
-        for index, offer in enumerate(offers):
-            launch = _place(offer, remaining[index], settings, ledger)
-            if launch is not None:
-                launches[index].append(launch)
-                placed = True
-    return [_answer(offer, launches[index], settings, ledger) for index, offer in enumerate(offers)]
+    """Answer each offer, in their order. `now` is in epoch seconds.
+
+    Executors are placed round robin, one per offer and pass, and entered in the ledger.
+    """
+    if ledger.is_full:
+        ledger.is_launching = False
+        reason = f"reached the limit of {ledger.executor_limit} executors"
+        return [Answer(offer, reason=reason) for offer in offers]
+    if not ledger.is_launching:
+        ledger.is_launching = True
+        ledger.locality_wait_start_s = now
+    answers = [Answer(offer) for offer in offers]
+    matching = [answer for answer in answers if _meets_constraints(answer, settings)]
+    placing = [(answer, list(answer.offer.resources)) for answer in matching]
+    while placing:
+        # What stands against an executor is not taken away by others that are launched.
+        placing = [each for each in placing if _place(*each, settings, ledger, now)]
+    for answer in matching:
+        if answer.launches:
+            answer.reason, answer.is_lacking = "", False
+        elif ledger.total_cores_acquired >= settings.max_cores:
+            answer.refuse_seconds = settings.reached_max_cores_reject_s
+            answer.reason, answer.is_lacking = f"reached {CORES_MAX.name}", False
+    return answers
 
 
-def _answer(
-    offer: mesos_pb2.Offer, launches: list[Launch], settings: CoarseSettings, ledger: Ledger
-) -> Answer:
-    if launches:
-        return Answer(offer, launches)
-    if ledger.total_cores_acquired >= settings.max_cores:
-        seconds = settings.reached_max_cores_reject_s
-        return Answer(offer, [], seconds, "reached spark.cores.max")
-    return Answer(offer, [], None, _unmet(offer, settings, ledger))
-
-
-def _unmet(offer: mesos_pb2.Offer, settings: CoarseSettings, ledger: Ledger) -> str:
-    agent = ledger.agents.get(offer.agent_id.value)
-    if agent is not None and agent.is_excluded:
-        return f"excluded: {agent.failures} executors failed on agent {agent.hostname}"
-    cores = settings.executor_cores or 1
-    return (
-        f"an executor needs {cores} cpus and {settings.container_memory_mb} MB, offered are "
-        f"{amount(offer.resources, 'cpus') / THOUSANDTHS:g} cpus and "
-        f"{amount(offer.resources, 'mem') / THOUSANDTHS:g} MB"
-    )
+def _meets_constraints(answer: Answer, settings: CoarseSettings) -> bool:
+    unmet_ones = unmet(settings.constraints, answer.offer.attributes)
+    if unmet_ones:
+        answer.refuse_seconds = settings.unmet_constraints_reject_s
+        answer.reason = f"unmet constraints: {unmet_ones}"
+        answer.is_lacking = True
+    return not unmet_ones
 
 
 def _place(
+    answer: Answer, remaining: Remaining, settings: CoarseSettings, ledger: Ledger, now: float
+) -> bool:
+    """Launch one more executor on what remains of an offer, or note the reason why not."""
+    offer = answer.offer
+    answer.reason = lacks = _lacking(remaining, settings)
+    if not lacks:
+        answer.reason = _obstacle(offer, remaining, settings, ledger, now)
+    if answer.reason:
+        answer.is_lacking = bool(lacks)
+        return False
+    cores = _cores(remaining, settings, ledger)
+    taken = [
+        *take(remaining, "cpus", cores * THOUSANDTHS),
+        *take(remaining, "mem", settings.memory_mb * THOUSANDTHS),
+    ]
+    gpus = take_gpus(remaining, settings.max_gpus - ledger.total_gpus_acquired)
+    taken += [*gpus, *take_ports(remaining, settings.ports)]
+    gpus_count = amount(gpus, "gpus") // THOUSANDTHS
+    executor_id = ledger.launch(offer.agent_id.value, offer.hostname, cores, gpus_count)
+    answer.launches.append(Launch(executor_id, cores, taken))
+    return True
+
+
+def _cores(remaining: Remaining, settings: CoarseSettings, ledger: Ledger) -> int:
+    """Return the cores of the next executor, were it for cores alone."""
+    left = settings.max_cores - ledger.total_cores_acquired
+    return settings.executor_cores or min(amount(remaining, "cpus") // THOUSANDTHS, left)
+
+
+def _lacking(remaining: Remaining, settings: CoarseSettings) -> str:
+    """Say what there is too little of for an executor; empty if there is enough of all."""
+    lacking = []
+    for name, needed, unit in (
+        ("cpus", settings.executor_cores or 1, "cpus"),
+        ("mem", settings.memory_mb, "MB"),
+    ):
+        has = amount(remaining, name)
+        if has < needed * THOUSANDTHS:
+            lacking.append(f"needs {needed} {unit}, has {format_scalar(has)}")
+    if not has_ports(remaining, settings.ports):
+        ports = ", ".join(map(str, settings.ports))
+        lacking.append(f"needs port {ports}, which is not offered")
+    return "; ".join(lacking)
+
+
+def _obstacle(
     offer: mesos_pb2.Offer,
-    remaining: list[mesos_pb2.Resource],
+    remaining: Remaining,
     settings: CoarseSettings,
     ledger: Ledger,
-) -> Launch | None:
-    free_cores = amount(remaining, "cpus") // THOUSANDTHS
-    left_to_acquire = settings.max_cores - ledger.total_cores_acquired
-    cores = settings.executor_cores or min(free_cores, left_to_acquire)
-    memory = settings.container_memory_mb * THOUSANDTHS
+    now: float,
+) -> str:
+    """Say what stands against an executor where there is enough for one; empty if nothing does."""
+    left = settings.max_cores - ledger.total_cores_acquired
+    cores = _cores(remaining, settings, ledger)
+    if not 0 < cores <= left:
+        return f"{left} cores are left of {CORES_MAX.name}"
+    if ledger.is_full:
+        return f"reached the limit of {ledger.executor_limit} executors"
     agent = ledger.agents.get(offer.agent_id.value)
-    if (
-        not 0 < cores <= min(free_cores, left_to_acquire)
-        or memory > amount(remaining, "mem")
-        or (agent is not None and agent.is_excluded)
-    ):
-        return None
-    taken = take(remaining, "cpus", cores * THOUSANDTHS) + take(remaining, "mem", memory)
-    task_id = ledger.launch(offer.agent_id.value, offer.hostname, cores)
-    return Launch(task_id, cores, taken)
+    if agent is not None and agent.is_excluded(now):
+        return f"excluded: executors failed on agent {agent.hostname}: {agent.last_failure}"
+    if not _suits_locality(offer.hostname, settings, ledger, now):
+        return "tasks prefer other hosts"
+    return ""
+
+
+def _suits_locality(hostname: str, settings: CoarseSettings, ledger: Ledger, now: float) -> bool:
+    """Whether an executor may go to a host: to one that tasks prefer at first, then to any."""
+    if not ledger.local_tasks or now - ledger.locality_wait_start_s > settings.locality_wait_s:
+        return True
+    return hostname in ledger.local_tasks and not ledger.has_executor_at(hostname)

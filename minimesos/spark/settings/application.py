@@ -8,7 +8,10 @@ from __future__ import annotations
 from minimesos.spark.setting_kinds import (
     falling_back,
     flag,
+    mebibytes,
     one_of,
+    pattern,
+    port,
     seconds,
     size_bytes,
     text,
@@ -16,7 +19,8 @@ from minimesos.spark.setting_kinds import (
     words,
 )
 
-_LOG_LEVELS = ("INFO", "WARNING", "ERROR")
+_CLUSTER_LOG_LEVELS = ("INFO", "WARNING", "ERROR")
+_LOG_LEVELS = ("ALL", "DEBUG", "ERROR", "FATAL", "INFO", "OFF", "TRACE", "WARN")
 
 MASTER = text("spark.master", None, "Where it runs; required. See `minimesos submit --help`.")
 APP_NAME = text("spark.app.name", None, "Name for people; required, but `submit` has one to offer.")
@@ -38,18 +42,44 @@ LOCAL_DIR = words(
     "Directories for scratch files, the first of which is used; SPARK_LOCAL_DIRS wins. By default "
     "TMPDIR, else /tmp.",
 )
+IO_ENCRYPTION_ENABLED = flag(
+    "spark.io.encryption.enabled",
+    False,
+    "Encryption of such files; refused, as there is none.",
+)
 SHOW_CONSOLE_PROGRESS = flag(
     "spark.ui.showConsoleProgress",
     True,
     "Whether stages are shown as a bar on a terminal's stderr.",
 )
+LOG_LEVEL = one_of(
+    "spark.log.level",
+    None,
+    _LOG_LEVELS,
+    "What the driver logs, as by `SparkContext.setLogLevel`; from WARN up if unset.",
+)
+REDACTION_REGEX = pattern(
+    "spark.redaction.regex",
+    "(?i)secret|password|token|access[.]key",
+    "Settings of which the values are not shown, by their names.",
+)
+PYSPARK_DRIVER_PYTHON = text(
+    "spark.pyspark.driver.python",
+    None,
+    "Interpreter of scripts that are submitted; else `spark.pyspark.python`, PYSPARK_DRIVER_PYTHON, "
+    "PYSPARK_PYTHON, or the one of `minimesos submit`.",
+)
+DRIVER_MEMORY = mebibytes(
+    "spark.driver.memory", "1g", "Memory of a driver; shown only, as drivers run unbounded."
+)
+DRIVER_CORES = whole("spark.driver.cores", 1, "Cores of a driver; shown only.", minimum=1)
 DRIVER_HOST = text("spark.driver.host", "127.0.0.1", "Address at which executors reach the driver.")
 DRIVER_BIND_ADDRESS = falling_back(
     "spark.driver.bindAddress", DRIVER_HOST, "Address that the driver listens on."
 )
-DRIVER_PORT = whole("spark.driver.port", 0, "Port that the driver listens on; 0: any.", minimum=0)
+DRIVER_PORT = port("spark.driver.port", 0, "Port that the driver listens on; 0: any.")
 PORT_MAX_RETRIES = whole(
-    "spark.port.maxRetries", 16, "Ports that are tried after `spark.driver.port`.", minimum=0
+    "spark.port.maxRetries", 16, "Ports that are tried after one that is taken.", minimum=0
 )
 DRIVER_MAX_RESULT_SIZE = size_bytes(
     "spark.driver.maxResultSize", "1g", "Serialised results of one job; 0: any size."
@@ -60,6 +90,6 @@ REGISTRATION_TIMEOUT = seconds(
 CLUSTER_LOG_LEVEL = one_of(
     "spark.minimesos.cluster.logLevel",
     "WARNING",
-    _LOG_LEVELS,
+    _CLUSTER_LOG_LEVELS,
     "What the private cluster of `local-cluster[n,cores,mem]` logs.",
 )

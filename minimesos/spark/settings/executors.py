@@ -74,6 +74,12 @@ ALLOW_SPARK_CONTEXT = flag(
 
 def disagreements(conf: Texts) -> Iterator[str]:
     """Yield what is wrong between settings that are well-formed each."""
+    most = CORES_MAX.read(conf)
+    if most is not None and most < (EXECUTOR_CORES.read(conf) or 1):
+        yield (
+            f"{CORES_MAX.shown(conf)} is below {EXECUTOR_CORES.shown(conf)}, so that there can be "
+            "no executor"
+        )
     interval_s = HEARTBEAT_INTERVAL.read(conf)
     for timeout in (NETWORK_TIMEOUT, BLOCK_MANAGER_HEARTBEAT_TIMEOUT):
         if interval_s >= timeout.read(conf):

@@ -105,6 +105,25 @@ MESOS_REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES = falling_back(
     MESOS_REJECT_OFFER_DURATION,
     "How long offers stay away once `spark.cores.max` is reached.",
 )
+MESOS_REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS = falling_back(
+    "spark.mesos.rejectOfferDurationForUnmetConstraints",
+    MESOS_REJECT_OFFER_DURATION,
+    "How long offers of agents stay away that do not meet `spark.mesos.constraints`.",
+)
+EXCLUDE_AGENT_AFTER_FAILURES = whole(
+    "spark.minimesos.excludeOnFailure.maxFailuresPerAgent",
+    2,
+    "Executors that fail on an agent before it gets no more of them for a while.",
+    minimum=1,
+)
+# A bad agent that is tried again costs two launches of a second or so; one that was bad only for a
+# moment and is not tried again costs all its cores. So soon rather than late, unlike Spark, which
+# never tries again: five minutes keep the first cost near a hundredth of the second.
+EXCLUDE_AGENT_TIMEOUT = seconds(
+    "spark.minimesos.excludeOnFailure.timeout",
+    "5min",
+    "How long that is, and how long such a failure is remembered; Spark never forgets.",
+)
 MESOS_COARSE_SHUTDOWN_TIMEOUT = seconds(
     "spark.mesos.coarse.shutdownTimeout",
     "10s",

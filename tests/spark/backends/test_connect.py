@@ -1,0 +1,34 @@
+"""From a master URL to a backend, as far as it is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from minimesos.errors import InvalidValue
+from minimesos.spark.backends.connect import connect
+from minimesos.spark.conf import SparkConf
+from minimesos.spark.errors import IllegalArgumentException, SparkException
+
+
+def refused(master: str, **settings: object) -> str:
+    conf = SparkConf(loadDefaults=False)
+    for name, value in settings.items():
+        conf.set("spark." + name.replace("_", "."), value)
+    with pytest.raises((SparkException, InvalidValue)) as info:
+        connect(master, conf, "/nowhere")
+    return str(info.value)
+
+
+def test_a_url_of_no_known_form_is_answered_with_the_known_ones() -> None:
+    assert "mesos://host:port" in refused("yarn")
+
+
+def test_a_zookeeper_url_is_known_and_told_what_it_needs() -> None:
+    assert "needs the extra 'zk'" in refused("mesos://zk://10.0.0.1:2181,10.0.0.2:2181/mesos")
+
+
+def test_encryption_that_nobody_does_is_refused() -> None:
+    conf = SparkConf(loadDefaults=False).set("spark.io.encryption.enabled", True)
+    for master in ("mesos://127.0.0.1:5050", "local[1]"):
+        with pytest.raises(IllegalArgumentException, match=r"spark\.io\.encryption\.enabled=true"):
+            connect(master, conf, "/nowhere")
