@@ -15,7 +15,7 @@ has a host of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minimesos.actor import Effect, Stop
@@ -49,7 +49,7 @@ class SimCluster:
         self,
         seed: int = 0,
         agents: int = 2,
-        cpus: float = 4,
+        cpus: float | Sequence[float] = 4,
         mem: float = 1024,
         *,
         faults: Faults | None = None,
@@ -57,7 +57,10 @@ class SimCluster:
         keep_transcript: bool = True,
         check: bool = True,
     ) -> None:
-        """`check` False leaves the checkers out, whose cost grows with the cluster's size."""
+        """`cpus` is of each agent, or one number for each.
+
+        `check` False leaves the checkers out, whose cost grows with the cluster's size.
+        """
         self.simulator = Simulator(seed, keep_transcript=keep_transcript)
         self.network = Network(self.simulator, faults or Faults())
         self.simulator.network = self.network
@@ -69,12 +72,16 @@ class SimCluster:
             self.simulator.observers.append(self.checkers)
         self.isolated: list[str] = []
         self._master_flags = MasterFlags(**(master_flags or {}))
-        self._resources = f"cpus:{cpus:g};mem:{mem:g}"
         self._containers: dict[str, Containers] = {}
         self._lives: dict[str, int] = {}
         self.master: Master
         self._start_master()
         names = [f"agent-{number}" for number in range(1, agents + 1)]
+        each_cpus = cpus if isinstance(cpus, Sequence) else [cpus] * agents
+        self._resources = {
+            name: f"cpus:{amount:g};mem:{mem:g}"
+            for name, amount in zip(names, each_cpus, strict=True)
+        }
         for name in names:
             self._containers[name] = Containers(self.simulator, name, self.behaviours)
             self._start_agent(name)
@@ -222,7 +229,7 @@ class SimCluster:
         containers = self._containers[name]
         agent = Agent(
             AgentFlags(master=MASTER_ADDRESS),
-            builders.agent_info(name, self._resources, port=AGENT_PORT),
+            builders.agent_info(name, self._resources[name], port=AGENT_PORT),
             address,
             ids=RandomIds(random),
             random=random,

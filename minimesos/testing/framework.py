@@ -40,6 +40,8 @@ class SimFramework:
         self.error: str | None = None
         self.torn_down = False
         self.acknowledges = True
+        self.react: Callable[[Event], None] | None = None
+        """Called with each event after it was noted; may make calls, as a scheduler's callbacks."""
         self.tasks: list[str] = []  # launched so far
         self._cluster = cluster
         self._session: SchedulerSession
@@ -204,6 +206,10 @@ class SimFramework:
         handler = self._events.get(event.type)
         if handler is not None:
             handler(event)
+        react = self.react
+        if react is not None:
+            # Not at once: the session is in the middle of its own turn.
+            self._cluster.simulator.after(0.0, lambda: react(event))
 
     def _offered(self, event: Event) -> None:
         for offer in event.offers.offers:
