@@ -28,6 +28,9 @@ from minimesos.spark.settings.mesos import (
     MESOS_WEBUI_URL,
 )
 
+LEAST_CPUS = 1
+"""What an offer must have to be of any use: neither an executor nor a task has less."""
+
 _frameworks = itertools.count()
 """Numbers the frameworks of this process."""
 
@@ -48,6 +51,9 @@ def framework_info(
         role=MESOS_ROLE.read(conf),
         failover_timeout=MESOS_FAILOVER_TIMEOUT.read(conf),
     )
+    # What is offered counts as ours until we decline it: memory alone would cost us cores.
+    least = info.offer_filters[info.role].min_allocatable_resources.quantities.add()
+    least.quantities["cpus"].value = LEAST_CPUS
     webui_url = MESOS_WEBUI_URL.read(conf) or webui_url
     if webui_url:
         info.webui_url = webui_url

@@ -42,6 +42,13 @@ def test_without_settings_there_is_neither_principal_nor_capability_nor_page() -
     assert not described.capabilities
 
 
+def test_offers_without_a_whole_core_are_not_wanted() -> None:
+    (least,) = (
+        info({"spark.mesos.role": "dev"}).offer_filters["dev"].min_allocatable_resources.quantities
+    )
+    assert {name: scalar.value for name, scalar in least.quantities.items()} == {"cpus": 1}
+
+
 def test_the_public_name_of_the_host_wins() -> None:
     assert info({}, SPARK_PUBLIC_DNS="driver.example").hostname == "driver.example"
 
