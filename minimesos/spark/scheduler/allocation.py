@@ -101,7 +101,7 @@ class Decision:
     """Ask for this many executors in all; None: as before."""
     added: int = 0
     """By how many that is more than before; 0 if it is fewer."""
-    removed: Sequence[IdleExecutor] = ()
+    removed: tuple[IdleExecutor, ...] = ()
     """Give these back."""
     next_at_s: float = math.inf
     """When to ask again, if nothing happens until then."""
@@ -145,7 +145,7 @@ class ExecutorAllocationManager:
     ) -> Decision:
         """Say what to do about `unfinished` tasks, waiting and running, and `live` executors."""
         deadlines = sorted((self._deadline_s(each), each) for each in idle)
-        due = [executor for at_s, executor in deadlines if at_s <= now]
+        due = tuple(executor for at_s, executor in deadlines if at_s <= now)
         if due:
             self._initializing = False
         before = self.target
@@ -196,7 +196,7 @@ class ExecutorAllocationManager:
         since_s = max(executor.since_s, self._rearmed_at_s.get(executor.executor_id, 0.0))
         return since_s + max(reasons, default=settings.idle_s)
 
-    def _removable(self, due: Sequence[IdleExecutor], live: int) -> Sequence[IdleExecutor]:
+    def _removable(self, due: tuple[IdleExecutor, ...], live: int) -> tuple[IdleExecutor, ...]:
         """Return those that are more than is kept; the longest idle first."""
         return due[: max(0, live - max(self._settings.least, self.target))]
 

@@ -105,9 +105,6 @@ def disagreements(conf: Texts) -> Iterator[str]:
     enabled = DYNAMIC_ALLOCATION_ENABLED.shown(conf)
     if not MESOS_COARSE.read(conf):
         yield f"{enabled} does not go with {MESOS_COARSE.shown(conf)}, which frees cores by itself"
-    most = MAX_EXECUTORS.read(conf)
-    if most is not None and MIN_EXECUTORS.read(conf) > most:
-        yield f"{MIN_EXECUTORS.shown(conf)} must not be above {MAX_EXECUTORS.shown(conf)}"
     for setting in (
         SCHEDULER_BACKLOG_TIMEOUT,
         SUSTAINED_SCHEDULER_BACKLOG_TIMEOUT,
@@ -122,3 +119,6 @@ def disagreements(conf: Texts) -> Iterator[str]:
         )
     if EXECUTOR_CORES.read(conf) is None and TASK_CPUS.read(conf) > 1:
         yield f"{enabled} needs {EXECUTOR_CORES.name}, as {TASK_CPUS.shown(conf)} is above 1"
+    most = MAX_EXECUTORS.read(conf)
+    if most is not None and MIN_EXECUTORS.read(conf) > most:
+        yield f"{MIN_EXECUTORS.shown(conf)} must not be above {MAX_EXECUTORS.shown(conf)}"
