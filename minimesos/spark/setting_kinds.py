@@ -268,9 +268,13 @@ def falling_back(name: str, fallback: Setting[T], help: str) -> Setting[T]:
     return Setting(name, fallback.default, "", fallback.parse, fallback.kind, help, fallback)
 
 
-def size_bytes(name: str, default: str, help: str) -> Setting[int]:
-    """A size, read as bytes; a bare number is bytes."""
-    return Setting(name, parse_bytes(default), default, parse_bytes, "a size (bare: b)", help)
+def size_bytes(name: str, default: str, help: str, *, unit: str = "b") -> Setting[int]:
+    """A size, read as bytes; `unit` is that of a bare number."""
+
+    def parse(text: str) -> int:
+        return parse_bytes(text, unit)
+
+    return Setting(name, parse(default), default, parse, f"a size (bare: {unit})", help)
 
 
 def python_size_bytes(name: str, default: str, help: str) -> Setting[int]:

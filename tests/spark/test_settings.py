@@ -31,6 +31,7 @@ from minimesos.spark.setting_kinds import (
 from minimesos.spark.settings.application import FILES
 from minimesos.spark.settings.executors import CORES_MAX, EXECUTOR_MEMORY, NETWORK_TIMEOUT
 from minimesos.spark.settings.scheduling import LOCALITY_WAIT, LOCALITY_WAIT_PROCESS
+from minimesos.spark.settings.shuffle import REDUCER_MAX_SIZE_IN_FLIGHT
 
 REPOSITORY = Path(minimesos.__file__).parents[1]
 NOT_READ = {
@@ -220,3 +221,22 @@ def test_no_other_file_spells_the_name_of_a_setting() -> None:
 def test_the_environment_of_executors_is_what_follows_the_prefix() -> None:
     conf = {"spark.executorEnv.A": "1", "spark.executorEnv.B.c": "2", "spark.x": "3"}
     assert settings.executor_environment(conf) == {"A": "1", "B.c": "2"}
+
+
+def test_secrets_stay_with_the_driver() -> None:
+    conf = {"spark.authenticate.secret": "a", "spark.mesos.secret": "b", "spark.x": "3"}
+    assert settings.for_executors(conf) == {"spark.x": "3"}
+
+
+def test_authentication_at_shuffle_services_needs_their_secret() -> None:
+    conf = {"spark.authenticate": "true", "spark.authenticate.secret": "s"}
+    settings.check(conf)
+    conf["spark.shuffle.service.enabled"] = "true"
+    settings.check(conf)
+    del conf["spark.authenticate.secret"]
+    with pytest.raises(InvalidValue, match=r"needs spark\.authenticate\.secret"):
+        settings.check(conf)
+
+
+def test_a_bare_size_in_flight_is_in_mebibytes() -> None:
+    assert REDUCER_MAX_SIZE_IN_FLIGHT.read({"spark.reducer.maxSizeInFlight": "2"}) == 2 * 2**20

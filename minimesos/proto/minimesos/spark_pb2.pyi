@@ -21,18 +21,20 @@ WORKER_LOST: Outcome
 CANCELLED: Outcome
 
 class ExecutorFrame(_message.Message):
-    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat")
+    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    LOCATED_FIELD_NUMBER: _ClassVar[int]
     register: Register
     proof: bytes
     results: TaskResults
     goodbye: Goodbye
     heartbeat: Heartbeat
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+    located: Located
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ...) -> None: ...
 
 class DriverFrame(_message.Message):
     __slots__ = ("challenge", "registered", "refused", "stages", "tasks", "cancel", "cleanup", "shutdown")
@@ -74,6 +76,14 @@ class Register(_message.Message):
     pid: int
     def __init__(self, executor_id: _Optional[str] = ..., host: _Optional[str] = ..., cores: _Optional[int] = ..., version: _Optional[str] = ..., python_version: _Optional[str] = ..., blocks_address: _Optional[str] = ..., nonce: _Optional[bytes] = ..., pid: _Optional[int] = ...) -> None: ...
 
+class Located(_message.Message):
+    __slots__ = ("address", "root")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    root: str
+    def __init__(self, address: _Optional[str] = ..., root: _Optional[str] = ...) -> None: ...
+
 class Challenge(_message.Message):
     __slots__ = ("nonce", "proof")
     NONCE_FIELD_NUMBER: _ClassVar[int]
@@ -83,7 +93,7 @@ class Challenge(_message.Message):
     def __init__(self, nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class Registered(_message.Message):
-    __slots__ = ("conf", "application_id")
+    __slots__ = ("conf", "application_id", "shuffle_credential")
     class ConfEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -93,9 +103,11 @@ class Registered(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     CONF_FIELD_NUMBER: _ClassVar[int]
     APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SHUFFLE_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     conf: _containers.ScalarMap[str, str]
     application_id: str
-    def __init__(self, conf: _Optional[_Mapping[str, str]] = ..., application_id: _Optional[str] = ...) -> None: ...
+    shuffle_credential: bytes
+    def __init__(self, conf: _Optional[_Mapping[str, str]] = ..., application_id: _Optional[str] = ..., shuffle_credential: _Optional[bytes] = ...) -> None: ...
 
 class Refused(_message.Message):
     __slots__ = ("message",)
@@ -173,6 +185,86 @@ class Heartbeat(_message.Message):
     running: int
     def __init__(self, memory_bytes: _Optional[int] = ..., running: _Optional[int] = ...) -> None: ...
 
+class ProvenRequest(_message.Message):
+    __slots__ = ("application", "content", "nonce", "proof")
+    APPLICATION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    application: str
+    content: bytes
+    nonce: bytes
+    proof: bytes
+    def __init__(self, application: _Optional[str] = ..., content: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
+
+class FetchWish(_message.Message):
+    __slots__ = ("executor_id", "paths", "offsets", "lengths")
+    EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    LENGTHS_FIELD_NUMBER: _ClassVar[int]
+    executor_id: str
+    paths: _containers.RepeatedScalarFieldContainer[str]
+    offsets: _containers.RepeatedScalarFieldContainer[int]
+    lengths: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, executor_id: _Optional[str] = ..., paths: _Optional[_Iterable[str]] = ..., offsets: _Optional[_Iterable[int]] = ..., lengths: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class FetchChunk(_message.Message):
+    __slots__ = ("proof", "data")
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    proof: bytes
+    data: bytes
+    def __init__(self, proof: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ShuffleCall(_message.Message):
+    __slots__ = ("register_executor", "lease", "end")
+    REGISTER_EXECUTOR_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    register_executor: RegisterShuffleExecutor
+    lease: ShuffleLease
+    end: EndShuffles
+    def __init__(self, register_executor: _Optional[_Union[RegisterShuffleExecutor, _Mapping]] = ..., lease: _Optional[_Union[ShuffleLease, _Mapping]] = ..., end: _Optional[_Union[EndShuffles, _Mapping]] = ...) -> None: ...
+
+class RegisterShuffleExecutor(_message.Message):
+    __slots__ = ("executor_id", "credential", "local_dirs", "uid")
+    EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_DIRS_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    executor_id: str
+    credential: bytes
+    local_dirs: _containers.RepeatedScalarFieldContainer[str]
+    uid: int
+    def __init__(self, executor_id: _Optional[str] = ..., credential: _Optional[bytes] = ..., local_dirs: _Optional[_Iterable[str]] = ..., uid: _Optional[int] = ...) -> None: ...
+
+class ShuffleLease(_message.Message):
+    __slots__ = ("timeout_ms", "forgotten_shuffles")
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    FORGOTTEN_SHUFFLES_FIELD_NUMBER: _ClassVar[int]
+    timeout_ms: int
+    forgotten_shuffles: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, timeout_ms: _Optional[int] = ..., forgotten_shuffles: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class EndShuffles(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ShuffleReply(_message.Message):
+    __slots__ = ("proof", "directory")
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    proof: bytes
+    directory: str
+    def __init__(self, proof: _Optional[bytes] = ..., directory: _Optional[str] = ...) -> None: ...
+
+class ShuffleGreeting(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    def __init__(self, version: _Optional[str] = ...) -> None: ...
+
 class FetchRequest(_message.Message):
     __slots__ = ("path", "offset", "length", "nonce", "proof")
     PATH_FIELD_NUMBER: _ClassVar[int]
@@ -186,11 +278,3 @@ class FetchRequest(_message.Message):
     nonce: bytes
     proof: bytes
     def __init__(self, path: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ..., nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
-
-class FetchChunk(_message.Message):
-    __slots__ = ("proof", "data")
-    PROOF_FIELD_NUMBER: _ClassVar[int]
-    DATA_FIELD_NUMBER: _ClassVar[int]
-    proof: bytes
-    data: bytes
-    def __init__(self, proof: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...

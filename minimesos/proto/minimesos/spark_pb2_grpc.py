@@ -102,7 +102,7 @@ class Driver:
 
 
 class BlocksStub:
-    """Served by the driver (broadcasts) and by each executor (shuffle and cached blocks).
+    """Served by the driver (broadcasts), by each executor, and by the shuffle service of a host.
     """
 
     def __init__(self, channel):
@@ -113,17 +113,17 @@ class BlocksStub:
         """
         self.Fetch = channel.unary_stream(
                 '/minimesos.spark.Blocks/Fetch',
-                request_serializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.FetchRequest.SerializeToString,
+                request_serializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ProvenRequest.SerializeToString,
                 response_deserializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.FetchChunk.FromString,
                 _registered_method=True)
 
 
 class BlocksServicer:
-    """Served by the driver (broadcasts) and by each executor (shuffle and cached blocks).
+    """Served by the driver (broadcasts), by each executor, and by the shuffle service of a host.
     """
 
     def Fetch(self, request, context):
-        """A range of one file of the peer's block directory, in chunks near 1 MiB.
+        """Ranges of the peer's files one after another, in chunks near 1 MiB. Content: FetchWish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +134,7 @@ def add_BlocksServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Fetch': grpc.unary_stream_rpc_method_handler(
                     servicer.Fetch,
-                    request_deserializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.FetchRequest.FromString,
+                    request_deserializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ProvenRequest.FromString,
                     response_serializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.FetchChunk.SerializeToString,
             ),
     }
@@ -146,7 +146,7 @@ def add_BlocksServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Blocks:
-    """Served by the driver (broadcasts) and by each executor (shuffle and cached blocks).
+    """Served by the driver (broadcasts), by each executor, and by the shuffle service of a host.
     """
 
     @staticmethod
@@ -164,8 +164,128 @@ class Blocks:
             request,
             target,
             '/minimesos.spark.Blocks/Fetch',
-            minimesos_dot_proto_dot_minimesos_dot_spark__pb2.FetchRequest.SerializeToString,
+            minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ProvenRequest.SerializeToString,
             minimesos_dot_proto_dot_minimesos_dot_spark__pb2.FetchChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class ShuffleServiceStub:
+    """Served by the shuffle service of a host, which keeps map outputs when their executors go.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Call = channel.unary_unary(
+                '/minimesos.spark.ShuffleService/Call',
+                request_serializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ProvenRequest.SerializeToString,
+                response_deserializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleReply.FromString,
+                _registered_method=True)
+        self.Greet = channel.unary_unary(
+                '/minimesos.spark.ShuffleService/Greet',
+                request_serializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleGreeting.SerializeToString,
+                response_deserializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleGreeting.FromString,
+                _registered_method=True)
+
+
+class ShuffleServiceServicer:
+    """Served by the shuffle service of a host, which keeps map outputs when their executors go.
+    """
+
+    def Call(self, request, context):
+        """Content: ShuffleCall.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Greet(self, request, context):
+        """For whoever wants to know what listens at a port. Needs no proof.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ShuffleServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Call': grpc.unary_unary_rpc_method_handler(
+                    servicer.Call,
+                    request_deserializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ProvenRequest.FromString,
+                    response_serializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleReply.SerializeToString,
+            ),
+            'Greet': grpc.unary_unary_rpc_method_handler(
+                    servicer.Greet,
+                    request_deserializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleGreeting.FromString,
+                    response_serializer=minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleGreeting.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'minimesos.spark.ShuffleService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('minimesos.spark.ShuffleService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class ShuffleService:
+    """Served by the shuffle service of a host, which keeps map outputs when their executors go.
+    """
+
+    @staticmethod
+    def Call(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/minimesos.spark.ShuffleService/Call',
+            minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ProvenRequest.SerializeToString,
+            minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Greet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/minimesos.spark.ShuffleService/Greet',
+            minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleGreeting.SerializeToString,
+            minimesos_dot_proto_dot_minimesos_dot_spark__pb2.ShuffleGreeting.FromString,
             options,
             channel_credentials,
             insecure,

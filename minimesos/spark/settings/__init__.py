@@ -51,6 +51,7 @@ _DISAGREEMENTS: tuple[Callable[[Texts], Iterable[str]], ...] = (
     containers.disagreements,
     executors.disagreements,
     scheduling.disagreements,
+    shuffle.disagreements,
 )
 """Each says what is wrong between settings that are well-formed by themselves."""
 
@@ -74,6 +75,14 @@ def check(conf: Texts) -> None:
             continue  # it was named above
     if problems:
         raise InvalidValue("\n".join(problems))
+
+
+_KEPT_BY_THE_DRIVER = frozenset({mesos.MESOS_SECRET.name, shuffle.AUTHENTICATE_SECRET.name})
+
+
+def for_executors(conf: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that executors are sent: without secrets, as user code sees them."""
+    return {key: value for key, value in conf.items() if key not in _KEPT_BY_THE_DRIVER}
 
 
 def executor_environment(conf: Mapping[str, str]) -> dict[str, str]:

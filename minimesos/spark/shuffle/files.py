@@ -12,6 +12,7 @@ holds them, and each reduce task is told its own ranges.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from array import array
 from collections.abc import Iterator
@@ -25,9 +26,22 @@ BUFFERED_BYTES_MAX = 64 * 1024 * 1024
 _COPY_BYTES = 1024 * 1024
 
 
+_OUTPUT_NAME = re.compile(r"shuffle_[0-9]+_[0-9]+_[0-9]+\.data")
+
+
 def output_name(shuffle_id: int, map_index: int, task_id: int) -> str:
     """Return the name of a map task's file. The task id makes it unique among all attempts."""
-    return f"shuffle_{shuffle_id}_{map_index}_{task_id}.data"
+    return f"{output_prefix(shuffle_id)}{map_index}_{task_id}.data"
+
+
+def output_prefix(shuffle_id: int) -> str:
+    """Return how the names of all files of a shuffle begin."""
+    return f"shuffle_{shuffle_id}_"
+
+
+def is_output_name(name: str) -> bool:
+    """Say whether a map task's file may have this name."""
+    return _OUTPUT_NAME.fullmatch(name) is not None
 
 
 class SegmentWriter:
