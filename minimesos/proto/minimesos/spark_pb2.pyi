@@ -124,20 +124,22 @@ class Stage(_message.Message):
     def __init__(self, stage_key: _Optional[int] = ..., binary: _Optional[bytes] = ...) -> None: ...
 
 class TaskBatch(_message.Message):
-    __slots__ = ("stage_key", "task_ids", "partitions", "attempts", "payloads", "workers")
+    __slots__ = ("stage_key", "task_ids", "partitions", "attempts", "payloads", "workers", "names")
     STAGE_KEY_FIELD_NUMBER: _ClassVar[int]
     TASK_IDS_FIELD_NUMBER: _ClassVar[int]
     PARTITIONS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     PAYLOADS_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
     stage_key: int
     task_ids: _containers.RepeatedScalarFieldContainer[int]
     partitions: _containers.RepeatedScalarFieldContainer[int]
     attempts: _containers.RepeatedScalarFieldContainer[int]
     payloads: _containers.RepeatedScalarFieldContainer[bytes]
     workers: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, stage_key: _Optional[int] = ..., task_ids: _Optional[_Iterable[int]] = ..., partitions: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., payloads: _Optional[_Iterable[bytes]] = ..., workers: _Optional[_Iterable[int]] = ...) -> None: ...
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, stage_key: _Optional[int] = ..., task_ids: _Optional[_Iterable[int]] = ..., partitions: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., payloads: _Optional[_Iterable[bytes]] = ..., workers: _Optional[_Iterable[int]] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TaskResults(_message.Message):
     __slots__ = ("task_ids", "outcomes", "payloads", "workers")
