@@ -69,6 +69,25 @@ class ExecutorDemand:
 
     def heed(self, now: float) -> None:
         """Something has happened: tasks came, ran or ended, or an executor went."""
+        self._glance(now)
+        self._look_at(max(now, self._looked_at_s + LOOK_EVERY_S))
+
+    def look(self, now: float) -> None:
+        """Ask the manager; for when the timer is due."""
+        self._looked_at_s = now
+        self._look_at_s = math.inf
+        self._glance(now)
+        decision = self._manager.decide(
+            self._tasks.unfinished, len(self._tasks.executors), self._idle(), now
+        )
+        if decision.total is not None:
+            self._request(decision.total, decision.added)
+        if decision.removed:
+            self._remove(decision.removed, now)
+        self._look_at(decision.next_at_s)
+
+    def _glance(self, now: float) -> None:
+        """See whether tasks wait, and whether they are others than those that waited before."""
         live = self._tasks.live()
         if self._waiting.isdisjoint(live):
             self._manager.all_started()
@@ -79,20 +98,6 @@ class ExecutorDemand:
         else:
             self._waiting = frozenset()
             self._manager.all_started()
-        self._look_at(max(now, self._looked_at_s + LOOK_EVERY_S))
-
-    def look(self, now: float) -> None:
-        """Ask the manager; for when the timer is due."""
-        self._looked_at_s = now
-        self._look_at_s = math.inf
-        decision = self._manager.decide(
-            self._tasks.unfinished, len(self._tasks.executors), self._idle(), now
-        )
-        if decision.total is not None:
-            self._request(decision.total, decision.added)
-        if decision.removed:
-            self._remove(decision.removed, now)
-        self._look_at(decision.next_at_s)
 
     def _look_at(self, at_s: float) -> None:
         if at_s < self._look_at_s:
@@ -130,7 +135,8 @@ class ExecutorDemand:
 
     def _remove(self, executors: Iterable[IdleExecutor], now: float) -> None:
         reasons = {each.executor_id: f"idle for {now - each.since_s:.0f} s" for each in executors}
-        _log.info(f"Request to remove executorIds: {', '.join(reasons)}")
+        named = ", ".join(f"{executor_id} ({reason})" for executor_id, reason in reasons.items())
+        _log.info(f"Request to remove executorIds: {named}")
         for executor_id, reason in reasons.items():
             self._tasks.executor_released(executor_id, reason, now)
         self._effects.append(KillExecutors(tuple(reasons)))

@@ -32,3 +32,12 @@ def test_encryption_that_nobody_does_is_refused() -> None:
     for master in ("mesos://127.0.0.1:5050", "local[1]"):
         with pytest.raises(IllegalArgumentException, match=r"spark\.io\.encryption\.enabled=true"):
             connect(master, conf, "/nowhere")
+
+
+def test_dynamic_allocation_is_turned_off_with_a_warning_where_there_is_one_executor(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    conf = SparkConf(loadDefaults=False).set("spark.dynamicAllocation.enabled", True)
+    connect("local[2]", conf, "/nowhere")
+    assert conf.get("spark.dynamicAllocation.enabled") == "false"
+    assert "Dynamic allocation means nothing here" in caplog.text

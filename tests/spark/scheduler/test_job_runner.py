@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from minimesos.actor import SetTimer
 from minimesos.errors import InvalidValue
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.loop import LoopThread
@@ -16,6 +17,7 @@ from minimesos.spark.closure import refuse_stray
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 from minimesos.spark.errors import SparkException
+from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.effects import JobAborted, JobCancelled
 from minimesos.spark.scheduler.job_runner import JobRunner
 from minimesos.spark.scheduler.limits import Limits
@@ -58,6 +60,8 @@ class Backend:
         self.got_tasks = threading.Event()
         self.is_stopped = False
         self.fail_send = False
+        self.requests = []
+        self.killed = threading.Event()
 
     async def start(self, listener):
         self.listener = listener
@@ -78,6 +82,16 @@ class Backend:
                     payloads=[pickle.dumps(partition) for partition in batch.partitions],
                 )
                 LoopThread.shared().loop.call_soon(self.listener.results, "0", results)
+
+    def request_total_executors(self, total, local_tasks):
+        self.requests.append(total)
+
+    def kill_executors(self, executor_ids):
+        assert executor_ids == ("0",)
+        self.killed.set()
+
+    def shortage(self):
+        return ["an executor needs 4 cpus", "agent a has 2 cpus"]
 
     async def stop(self):
         self.is_stopped = True
@@ -184,6 +198,60 @@ def test_cleanup_reaches_executors(runner, backend):
     runner.run_job(Rdd(), action, [0])
     cleanups = [frame.cleanup for frame in backend.frames if frame.HasField("cleanup")]
     assert [(list(each.rdd_ids), list(each.broadcast_ids)) for each in cleanups] == [([3], [4])]
+
+
+def test_executors_are_asked_for_and_given_back_under_dynamic_allocation(backend):
+    allocation = AllocationSettings(initial=3, idle_s=0.02)
+    runner = JobRunner(backend, Limits(), LoopThread.shared(), allocation=allocation)
+    LoopThread.shared().call(backend.start(runner))
+    runner._post(runner._core.start)
+    assert backend.killed.wait(10)
+    assert backend.requests == [3, 0]
+    runner.stop()
+
+
+def test_the_user_is_told_that_tasks_wait_in_vain_and_why(backend, caplog):
+    warned = threading.Event()
+    caplog.handler.addFilter(lambda record: warned.set() or True)
+
+    async def start(runner):
+        backend.listener = runner
+
+    runner = JobRunner(backend, Limits(starvation_s=0.01), LoopThread.shared())
+    LoopThread.shared().call(start(runner))
+    waiting = threading.Thread(target=ignore_end, args=(runner.run_job, Rdd(), action, [0]))
+    waiting.start()
+    assert warned.wait(10)
+    assert caplog.messages[0] == (
+        "Initial job has not accepted any resources; check your cluster UI to ensure that "
+        "workers are registered and have sufficient resources\n"
+        "  an executor needs 4 cpus\n"
+        "  agent a has 2 cpus"
+    )
+    runner.stop()
+    waiting.join()
+
+
+def ignore_end(call, *arguments):
+    with pytest.raises(JobCancelled):
+        call(*arguments)
+
+
+def test_a_timer_takes_the_place_of_an_older_one_of_its_name(runner):
+    fired = threading.Event()
+    names = []
+    runner._core.timer_fired = lambda name, now: names.append(name) or fired.set()
+
+    def set_both(now):
+        runner._set_timer(SetTimer("t", now + 0.02))
+        runner._set_timer(SetTimer("t", now + 0.01))
+        runner._set_timer(SetTimer("u", now + 0.03))
+
+    runner._post(set_both)
+    while "u" not in names:
+        assert fired.wait(10)
+        fired.clear()
+    assert names == ["t", "u"]
 
 
 def test_an_unknown_master_is_refused(tmp_path):
