@@ -16,7 +16,7 @@ has a host of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from minimesos.actor import Effect, Stop
 from minimesos.agent.agent import Agent
@@ -29,14 +29,17 @@ from minimesos.master.master import Master, master_info
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.testing import builders
 from minimesos.testing.checkers import Checkers
-from minimesos.testing.executors import COMMAND_EXECUTOR, Behaviour, Containers
+from minimesos.testing.executors import COMMAND_EXECUTOR, Behaviour, Containers, StartProgram
 from minimesos.testing.framework import SimFramework
 from minimesos.testing.network import Faults, Network
 from minimesos.testing.simulator import Node, Simulator
 
+F = TypeVar("F", bound=SimFramework)
+
 MASTER = "master"
 MASTER_ADDRESS = "10.0.0.1:5050"
 AGENT_PORT = 5051
+DRIVER_PORT = 7077
 REGISTRATION_TIMEOUT_S = 60.0
 RECONCILE_INTERVAL_S = 60.0
 SETTLE_TIMEOUT_S = 1800.0
@@ -67,6 +70,7 @@ class SimCluster:
         self.nodes: dict[str, Node] = {}
         self.frameworks: dict[str, SimFramework] = {}
         self.behaviours: dict[str, Behaviour] = {}  # by task or executor id
+        self.programs: dict[str, StartProgram] = {}  # that tasks are instead, by framework id
         self.checkers = Checkers(self)
         if check:
             self.simulator.observers.append(self.checkers)
@@ -83,7 +87,9 @@ class SimCluster:
             for name, amount in zip(names, each_cpus, strict=True)
         }
         for name in names:
-            self._containers[name] = Containers(self.simulator, name, self.behaviours)
+            self._containers[name] = Containers(
+                self.simulator, name, self.behaviours, self.programs
+            )
             self._start_agent(name)
         registered = self.run_until(
             lambda: all(self.agent(name).is_registered for name in names), REGISTRATION_TIMEOUT_S
@@ -140,13 +146,16 @@ class SimCluster:
         self, name: str, role: str = "*", *, wait: bool = True, **fields: Any
     ) -> SimFramework:
         """Start a framework and `wait` until it has subscribed; fields are FrameworkInfo's."""
-        framework = SimFramework(self, builders.framework_info(name, role, **fields))
-        self.frameworks[name] = framework
+        return self.add(SimFramework(self, builders.framework_info(name, role, **fields)), wait)
+
+    def add(self, framework: F, wait: bool = True) -> F:
+        """Start a framework of any kind and `wait` until it has subscribed."""
+        self.frameworks[framework.name] = framework
         self._start_scheduler(framework)
         if wait and not self.run_until(
             lambda: framework.is_subscribed or framework.over, REGISTRATION_TIMEOUT_S
         ):
-            raise InvariantViolated(f"framework {name} cannot subscribe")
+            raise InvariantViolated(f"framework {framework.name} cannot subscribe")
         return framework
 
     def operator_teardown(self, framework: SimFramework) -> bool:
@@ -244,10 +253,10 @@ class SimCluster:
         info = mesos_pb2.FrameworkInfo()
         info.CopyFrom(framework.info)
         session = SchedulerSession(MASTER_ADDRESS, info, random=self._random(framework.name))
-        framework.play(session)
         framework.node = self._node(
-            framework.name, "scheduler", session, other_effect=framework.hear
+            framework.name, "scheduler", framework.play(session), other_effect=framework.hear
         )
+        self.network.listen(f"{framework.name}:{DRIVER_PORT}", framework.node)
         self.simulator.start(framework.node)
 
     def _random(self, name: str) -> Any:

@@ -2,14 +2,15 @@
 
 Each simulated agent has a `Containers` that performs what its core asks of a containerizer. What
 runs in a container is an executor: a real `ExecutorSession` with an owner that plays the tasks'
-behaviours. A command executor ends after its only task, any other when it is told to.
+behaviours. A command executor ends after its only task, any other when it is told to. What tasks of
+a framework do may also be a `Program` of its own, such as a Spark executor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from minimesos.actor import Effect
 from minimesos.agent.containers import (
@@ -67,17 +68,38 @@ def fails(after_s: float) -> Behaviour:
     return Behaviour(after_s, mesos_pb2.TASK_FAILED)
 
 
+class Program(Protocol):
+    """What runs as a task."""
+
+    def kill(self) -> None:
+        """End at once, without a word; the task's end is known already."""
+        ...
+
+
+StartProgram = Callable[[mesos_pb2.TaskInfo, str, Callable[[mesos_pb2.TaskState], None]], Program]
+"""Starts a task on a host; the program calls what it is given once, when it ends by itself."""
+
+
 class Containers:
-    """The containerizer of one simulated agent. Behaviours are looked up by task or executor id."""
+    """The containerizer of one simulated agent.
+
+    Behaviours are looked up by task or executor id, programs by framework id.
+    """
 
     def __init__(
-        self, simulator: Simulator, host: str, behaviours: Mapping[str, Behaviour]
+        self,
+        simulator: Simulator,
+        host: str,
+        behaviours: Mapping[str, Behaviour],
+        programs: Mapping[str, StartProgram],
     ) -> None:
         self.agent: Node  # whoever is the agent now; containers outlive agent processes
         self._simulator = simulator
         self._host = host
         self._behaviours = behaviours
+        self._programs = programs
         self._running: dict[str, Node] = {}  # by container id
+        self._owners: dict[str, ExecutorOwner] = {}
         self._launching: set[str] = set()
         self._idle: set[str] = set()  # containers whose process never subscribes
         self._pid = FIRST_PID
@@ -127,7 +149,9 @@ class Containers:
             on_stop=lambda stop: self._exited(agent, effect.container_id, stop.exit_code << 8),
         )
         is_command = tuple(effect.command.arguments) == COMMAND_EXECUTOR
-        owner = ExecutorOwner(self._simulator, node, self._behaviour, is_command)
+        start = self._programs.get(environment.framework_id)
+        owner = ExecutorOwner(self._simulator, node, self._behaviour, is_command, start)
+        self._owners[effect.container_id] = owner
         return node
 
     def _behaviour(self, id: str) -> Behaviour:
@@ -148,6 +172,9 @@ class Containers:
 
     def _exited(self, agent: Node, container_id: str, status: int | None) -> None:
         self._running.pop(container_id, None)
+        owner = self._owners.pop(container_id, None)
+        if owner is not None:
+            owner.kill_programs()
         exited = ContainerExited(container_id, status)
         self._simulator.after(EXIT_S, lambda: self._simulator.give(agent, exited))
 
@@ -161,12 +188,15 @@ class ExecutorOwner:
         node: Node,
         behaviour_of: Callable[[str], Behaviour],
         is_command: bool,
+        start_program: StartProgram | None = None,
     ) -> None:
         self._simulator = simulator
         self._node = node
         self._behaviour_of = behaviour_of
         self._is_command = is_command
+        self._start_program = start_program
         self._live: dict[str, None] = {}
+        self._programs: dict[str, Program] = {}  # by task id
         self._events: dict[int, Callable[[executor_pb2.Event], None]] = {
             Event.LAUNCH: lambda event: self._take_on(event.launch.task),
             Event.LAUNCH_GROUP: self._take_on_group,
@@ -196,6 +226,11 @@ class ExecutorOwner:
             if task_id not in self._live:
                 return
             self._report(task_id, mesos_pb2.TASK_RUNNING)
+            if self._start_program is not None:
+                self._programs[task_id] = self._start_program(
+                    task, self._node.host, lambda state: self._end(task_id, state)
+                )
+                return
             behaviour = self._behaviour_of(task_id)
             if behaviour.ends_after_s is not None:
                 self._later(behaviour.ends_after_s, lambda: self._end(task_id, behaviour.ends_as))
@@ -206,6 +241,9 @@ class ExecutorOwner:
         if task_id not in self._live:
             return
         del self._live[task_id]
+        program = self._programs.pop(task_id, None)
+        if program is not None:
+            program.kill()
         self._report(task_id, state)
         if self._is_command:
             self._later(COMMAND_EXECUTOR_LINGERS_S, self._leave)
@@ -214,6 +252,12 @@ class ExecutorOwner:
         for task_id in list(self._live):
             self._end(task_id, mesos_pb2.TASK_KILLED)
         self._later(START_TASK_S, self._leave)
+
+    def kill_programs(self) -> None:
+        """End what still runs: the container has ended."""
+        for program in self._programs.values():
+            program.kill()
+        self._programs.clear()
 
     def _report(self, task_id: str, state: mesos_pb2.TaskState) -> None:
         status = mesos_pb2.TaskStatus(task_id=mesos_pb2.TaskID(value=task_id), state=state)

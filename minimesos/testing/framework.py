@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from minimesos.actor import Effect
+from minimesos.actor import Actor, Effect
 from minimesos.drivers.scheduler_session import SchedulerSession, acknowledgement
 from minimesos.drivers.session import Arrived, Failed, Leave, Submit, Subscribed, Unsubscribed
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
@@ -185,10 +185,11 @@ class SimFramework:
 
     # -- what the session tells -------------------------------------------------------------------
 
-    def play(self, session: SchedulerSession) -> None:
-        """Be the owner of a new session."""
+    def play(self, session: SchedulerSession) -> Actor:
+        """Be the owner of a new session; returns what is to be run."""
         self._session = session
         self.offers.clear()
+        return session
 
     def hear(self, news: Effect) -> None:
         """React to news of the session."""

@@ -14,7 +14,7 @@ Source: Spark's documentation "Running Spark on Mesos", coarse-grained mode; Mes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from minimesos.actor import CancelTimer, Effect, SetTimer
 from minimesos.log import get_logger
@@ -94,6 +94,16 @@ class CoarseGrainedCore:
     @property
     def is_idle(self) -> bool:
         return not self._ledger.executors
+
+    @property
+    def executor_ids(self) -> Collection[str]:
+        """Executors that were launched and are not known to have ended."""
+        return self._ledger.executors.keys()
+
+    @property
+    def total_cores_acquired(self) -> int:
+        """Cores that they hold, without extra ones."""
+        return self._ledger.total_cores_acquired
 
     def take_effects(self) -> list[Effect]:
         effects = self._effects.copy()
