@@ -14,6 +14,10 @@ COMMANDS = {
     "local": ("minimesos.cli.local", "Run a master and some agents in one process."),
     "submit": ("minimesos.cli.submit", "Run a driver script."),
     "shell": ("minimesos.cli.submit", "Open a Python prompt with a Spark context in it."),
+    "package-executor": (
+        "minimesos.cli.package_executor",
+        "Make an archive that runs executors where minimesos is not installed.",
+    ),
 }
 
 
@@ -27,7 +31,7 @@ class _LateCommands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), cmd_name)
+        command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -197,7 +197,8 @@ class ExecutorServer:
             message = (
                 f"executor {register.executor_id} on {register.host} runs minimesos {theirs[0]} on "
                 f"Python {theirs[1]}, but the driver runs minimesos {ours[0]} on Python {ours[1]}; "
-                "install the driver's version there, or point spark.mesos.executor.home at it"
+                "install the driver's version there, or name it by spark.executor.uri, "
+                "spark.mesos.executor.home or PYSPARK_PYTHON"
             )
             self._listener.backend_failed(message)
             raise Refusal(message)
