@@ -17,7 +17,7 @@ from minimesos.runtime.scratch import Scratch
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.conf_files import conf_file
 from minimesos.spark.errors import PySparkRuntimeError
-from minimesos.spark.settings import EXECUTOR_ENV_PREFIX, check
+from minimesos.spark.settings import EXECUTOR_ENV_PREFIX, check, unknown
 from minimesos.spark.settings.application import APP_NAME, LOCAL_DIR, MASTER
 from minimesos.spark.settings.scheduling import SCHEDULER_ALLOCATION_FILE, SCHEDULER_MODE
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _POOLS_FILE = "fairscheduler.xml"
 
 _log = get_logger(__name__)
+
+_warned: set[str] = set()
+"""Unknown settings that this process has warned of."""
 
 # What PySpark puts into every application's configuration.
 _DEFAULTS = {"spark.rdd.compress": "true", "spark.serializer.objectStreamReset": "100"}
@@ -68,6 +71,15 @@ def application_settings(
         )
     check(settings)
     return settings
+
+
+def warn_of_unknown(conf: SparkConf) -> None:
+    """Log which settings nobody knows, in one line, and once in this process."""
+    names = set(conf.as_mapping()) - _warned
+    _warned.update(names)
+    problem = unknown(names)
+    if problem is not None:
+        _log.warning(problem)
 
 
 def spark_user() -> str:

@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from minimesos.errors import InvalidValue
 from minimesos.spark.errors import PySparkRuntimeError
-from minimesos.spark.settings import EXECUTOR_ENV_PREFIX
+from minimesos.spark.settings import EXECUTOR_ENV_PREFIX, redacted
 from minimesos.spark.settings.application import APP_NAME, MASTER
 from minimesos.spark.settings.executors import SPARK_HOME
 
@@ -98,8 +98,9 @@ class SparkConf:
         return key in self._settings
 
     def toDebugString(self) -> str:
-        """Return a sorted `key=value` line for each property."""
-        return "\n".join(f"{key}={value}" for key, value in sorted(self._settings.items()))
+        """Return a sorted `key=value` line for each property, without secrets."""
+        shown = sorted(redacted(self._settings).items())
+        return "\n".join(f"{key}={value}" for key, value in shown)
 
     def copy(self) -> SparkConf:
         """Return a configuration of its own with the same settings."""

@@ -25,7 +25,12 @@ from minimesos.log import ROOT
 from minimesos.runtime.scratch import Scratch
 from minimesos.spark import callsite
 from minimesos.spark.accumulators import Accumulator, AccumulatorParam, default_param
-from minimesos.spark.application import application_settings, make_scratch, spark_user
+from minimesos.spark.application import (
+    application_settings,
+    make_scratch,
+    spark_user,
+    warn_of_unknown,
+)
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
@@ -36,6 +41,7 @@ from minimesos.spark.settings.application import (
     ARCHIVES,
     FILES,
     FILES_OVERWRITE,
+    LOG_LEVEL,
     MASTER,
     PY_FILES,
 )
@@ -127,6 +133,10 @@ class SparkContext(Sources):
     def _start(self, conf: SparkConf, py_files: list[str] | None) -> None:
         self._conf = conf
         _show_warnings()
+        level = LOG_LEVEL.read(conf)
+        if level is not None:
+            self.setLogLevel(level)
+        warn_of_unknown(conf)
         self.master = MASTER.read(conf) or ""
         self.appName = APP_NAME.read(conf) or ""
         self._scratch = make_scratch(conf)

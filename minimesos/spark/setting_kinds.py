@@ -156,6 +156,18 @@ def path(name: str, help: str) -> Setting[str | None]:
     return Setting(name, None, "", _parse_absolute_path, "an absolute path", help)
 
 
+def pattern(name: str, default: str, help: str) -> Setting[re.Pattern[str]]:
+    """A regular expression."""
+
+    def parse(text: str) -> re.Pattern[str]:
+        try:
+            return re.compile(text)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+
+    return Setting(name, parse(default), default, parse, "a regular expression", help)
+
+
 def words(name: str, help: str) -> Setting[tuple[str, ...]]:
     """Texts with commas between them, by default none."""
     return Setting(name, (), "", _parse_words, "texts, with commas", help)

@@ -1,8 +1,9 @@
 """The interactive shell: Python's own prompt with a Spark context in it.
 
-`minimesos shell` runs `python -i -m minimesos.spark.shell`, so history, completion and whatever
-else the user's Python prompt does work as always, and functions typed there live in `__main__`,
-where cloudpickle sends them along by value. Ctrl-C cancels the running job and keeps the prompt.
+`minimesos shell` starts the user's interpreter with `shell_startup` as its PYTHONSTARTUP, so
+history, completion and whatever else the prompt does work as always, also those of IPython and
+Jupyter, and functions typed there live in `__main__`, where cloudpickle sends them along by value.
+Ctrl-C cancels the running job and keeps the prompt.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ import atexit
 import os
 import platform
 import sys
+from types import CodeType
+from typing import NoReturn
 
 import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.spark import SparkConf, SparkContext
+from minimesos.spark.launch import OLD_STARTUP_VARIABLE, SHELL_STARTUP
 from minimesos.spark.settings.application import APP_NAME, MASTER
+
+_EXIT_FAILED = 1
+_EXIT_INTERRUPTED = 130
 
 _BANNER = r"""
 Welcome to
@@ -29,14 +36,15 @@ Spark context available as sc (master = {master}, app id = {app_id})."""
 
 
 def start() -> SparkContext:
-    """Make the shell's context and greet; ends the process with 1 if no context can be had."""
-    conf = SparkConf().setIfMissing(APP_NAME.name, "PySparkShell")
-    conf.setIfMissing(MASTER.name, "local[*]")
+    """Make the shell's context and greet; ends the process if no context can be had."""
+    conf = SparkConf()
+    conf.setIfMissing(APP_NAME.name, "PySparkShell").setIfMissing(MASTER.name, "local[*]")
     try:
         context = SparkContext(conf=conf)
     except (MinimesosError, ValueError) as error:
-        print(f"minimesos shell: {error}", file=sys.stderr, flush=True)
-        os._exit(1)  # under `python -i` SystemExit would lead to a prompt without a context
+        _give_up(f"minimesos shell: {error}", _EXIT_FAILED)
+    except KeyboardInterrupt:
+        _give_up("", _EXIT_INTERRUPTED)
     atexit.register(context.stop)
     build, date = platform.python_build()
     print(
@@ -53,5 +61,25 @@ def start() -> SparkContext:
     return context
 
 
-if __name__ == "__main__":
-    sc = start()
+def _give_up(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr, flush=True)
+    os._exit(code)  # under `python -i` SystemExit would lead to a prompt without a context
+
+
+def users_startup() -> CodeType:
+    """Return the code of the user's own PYTHONSTARTUP, which ours has displaced.
+
+    From here on the variable has the user's value again, for what is started from the shell.
+    """
+    path = os.environ.pop(OLD_STARTUP_VARIABLE, "")
+    if os.environ.get("PYTHONSTARTUP") == SHELL_STARTUP:
+        del os.environ["PYTHONSTARTUP"]
+    if not path:
+        return compile("", SHELL_STARTUP, "exec")
+    os.environ["PYTHONSTARTUP"] = path
+    try:
+        with open(path, encoding="utf-8") as file:
+            return compile(file.read(), path, "exec")
+    except OSError as error:
+        print(f"Could not open PYTHONSTARTUP\n{error}", file=sys.stderr)
+        return compile("", path, "exec")

@@ -26,6 +26,7 @@ def test_setters_chain_and_values_become_text() -> None:
     assert conf.get("spark.none", "default") == "default"
     assert conf.contains("spark.n")
     assert conf.toDebugString().splitlines()[0] == "spark.a=1"
+    assert "token=*********(redacted)" in empty().set("spark.token", "x").toDebugString()
     with pytest.raises(ValueError, match=r"null value for spark\.x"):
         conf.set("spark.x", None)
 

@@ -192,6 +192,28 @@ def test_files_that_are_missing_are_named_before_anything_is_launched(
     assert SparkContext._active_spark_context is None
 
 
+def test_the_log_level_is_a_setting_too(start_context: Any) -> None:
+    logger = logging.getLogger("minimesos")
+    before = logger.level
+    try:
+        with start_context(settings={"spark.log.level": "error"}):
+            assert logger.level == logging.ERROR
+    finally:
+        logger.setLevel(before)
+
+
+def test_unknown_settings_are_warned_of_once_in_a_process(
+    start_context: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        with start_context(settings={"spark.task.maxFailure": "1"}) as sc:
+            assert sc.getConf().get("spark.task.maxFailure") == "1"
+    assert [record.message for record in caplog.records if "knows" in record.message] == [
+        "spark.task.maxFailure is not a setting that minimesos knows; "
+        "did you mean spark.task.maxFailures?"
+    ]
+
+
 def test_all_malformed_settings_are_named_before_anything_starts(
     start_context: Any, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from minimesos.spark.setting_kinds import (
     parse_python_bytes,
     parse_seconds,
     path,
+    pattern,
     port,
     seconds,
     text,
@@ -30,6 +31,7 @@ from minimesos.spark.setting_kinds import (
 )
 from minimesos.spark.settings.application import FILES
 from minimesos.spark.settings.executors import CORES_MAX, EXECUTOR_MEMORY, NETWORK_TIMEOUT
+from minimesos.spark.settings.known import known_names
 from minimesos.spark.settings.scheduling import LOCALITY_WAIT, LOCALITY_WAIT_PROCESS
 from minimesos.spark.settings.shuffle import REDUCER_MAX_SIZE_IN_FLIGHT
 
@@ -113,6 +115,7 @@ def test_a_setting_may_take_the_value_of_another() -> None:
         (number("spark.x", 0, ""), "much", "is not a number"),
         (flag("spark.x", True, ""), "yes", "is neither true nor false"),
         (one_of("spark.x", "a", ("a", "b"), ""), "c", "is none of a, b"),
+        (pattern("spark.x", "a", ""), "[", "is no regular expression"),
         (port("spark.x", 0, ""), "65536", "is not a port from 0 to 65535"),
         (port("spark.x", 0, ""), "-1", "is not a port from 0 to 65535"),
         (path("spark.x", ""), "opt/spark", "is not an absolute path"),
@@ -122,7 +125,7 @@ def test_a_setting_may_take_the_value_of_another() -> None:
     ],
 )
 def test_a_malformed_setting_is_named_with_its_text(setting, text: str, problem: str) -> None:
-    with pytest.raises(InvalidValue, match=f"^spark.x: '{text}' {problem}"):
+    with pytest.raises(InvalidValue, match=f"^spark.x: '{re.escape(text)}' {problem}"):
         setting.read({"spark.x": text})
 
 
@@ -191,6 +194,36 @@ def test_malformed_settings_and_those_that_do_not_go_together_are_reported_at_on
     settings.check({"spark.executor.cores": "2", "spark.task.cpus": "2"})
 
 
+def test_unknown_settings_are_told_in_one_line_with_what_may_be_meant() -> None:
+    known = ["spark.cores.max", "spark.sql.shuffle.partitions", "spark.ui.port"]
+    assert settings.unknown(known) is None
+    assert settings.unknown([*known, "spark.executor.core"]) == (
+        "spark.executor.core is not a setting that minimesos knows; "
+        "did you mean spark.executor.cores?"
+    )
+    assert settings.unknown(["spark.my.own"]) == (
+        "spark.my.own is not a setting that minimesos knows"
+    )
+    assert settings.unknown(["spark.my.own", "spark.driver.extraClassPaths"]) == (
+        "spark.driver.extraClassPaths (did you mean spark.driver.extraClassPath?), spark.my.own "
+        "are not settings that minimesos knows"
+    )
+
+
+def test_a_setting_is_either_read_or_known_to_mean_nothing() -> None:
+    assert known_names().isdisjoint(setting.name for setting in settings.SETTINGS)
+
+
+def test_secrets_are_not_shown() -> None:
+    conf = {"spark.mesos.secret": "x", "spark.my.PASSWORD": "y", "spark.app.name": "z"}
+    hidden = "*********(redacted)"
+    assert settings.redacted(conf) == {
+        "spark.mesos.secret": hidden, "spark.my.PASSWORD": hidden, "spark.app.name": "z",
+    }  # fmt: skip
+    conf["spark.redaction.regex"] = "name$"
+    assert settings.redacted(conf)["spark.app.name"] == hidden
+
+
 def test_the_table_is_in_order_and_names_each_setting_once() -> None:
     names = [setting.name for setting in settings.SETTINGS]
     assert names == sorted(set(names))
@@ -207,7 +240,7 @@ def test_no_other_file_spells_the_name_of_a_setting() -> None:
         (path.relative_to(REPOSITORY).as_posix(), node.value)
         for folder in ("minimesos", "executor")
         for path in (REPOSITORY / folder).rglob("*.py")
-        if path.name != "submit.py"  # options and variables, by the settings that they stand for
+        if path.name not in ("launch.py", "submit.py")  # before there is a configuration
         and path.parent.name != "settings"  # declares them
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant)

@@ -66,8 +66,8 @@ REDACTION_REGEX = pattern(
 PYSPARK_DRIVER_PYTHON = text(
     "spark.pyspark.driver.python",
     None,
-    "Interpreter of scripts that are submitted; else `spark.pyspark.python`, PYSPARK_DRIVER_PYTHON, "
-    "PYSPARK_PYTHON, or the one of `minimesos submit`.",
+    "Interpreter of a script that is submitted; else `spark.pyspark.python`, "
+    "PYSPARK_DRIVER_PYTHON, PYSPARK_PYTHON, or the one of `minimesos submit`.",
 )
 DRIVER_MEMORY = mebibytes(
     "spark.driver.memory", "1g", "Memory of a driver; shown only, as drivers run unbounded."
