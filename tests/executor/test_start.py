@@ -12,18 +12,10 @@ import pytest
 
 from minimesos.spark.package import write_package
 
+from .old_python import OLD_PYTHON
+
 pytestmark = pytest.mark.integration
 
-# Pretends to be an older Python for as long as it takes to be found out.
-OLD_PYTHON = f"""#!/bin/sh
-case $1 in -c) exit 1 ;; esac
-exec {sys.executable} -c '
-import sys
-sys.version_info = (3, 9, 18)
-sys.argv = sys.argv[1:]
-exec(open(sys.argv[0]).read(), dict(__name__="__main__", __file__=sys.argv[0]))
-' "$@"
-"""
 TELLING_PYTHON = """#!/bin/sh
 echo "${0##*/}" "${PWD##*/}" "$@"
 """
