@@ -20,6 +20,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -48,8 +49,8 @@ _LOOPBACK = "127.0.0.1"
 class LocalMaster:
     """The master of a `LocalCluster`."""
 
-    def __init__(self) -> None:
-        self._server = MasterServer(MasterFlags(ip=_LOOPBACK, port=0))
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        self._server = MasterServer(MasterFlags(ip=_LOOPBACK, port=0, **flags))
 
     @property
     def address(self) -> str:
@@ -127,10 +128,21 @@ class LocalAgent:
 
 
 class LocalCluster:
-    """A master and `agents` agents of `cpus` and `mem_mb` each; use it as a context manager."""
+    """A master and `agents` agents of `cpus` and `mem_mb` each; use it as a context manager.
 
-    def __init__(self, agents: int = 2, cpus: float = 2, mem_mb: int = 2048) -> None:
+    `master_flags` are fields of `MasterFlags`, such as `{"weights": "prod=2,dev=1"}`.
+    """
+
+    def __init__(
+        self,
+        agents: int = 2,
+        cpus: float = 2,
+        mem_mb: int = 2048,
+        *,
+        master_flags: Mapping[str, Any] | None = None,
+    ) -> None:
         self._number_of_agents = agents
+        self._master_flags = dict(master_flags or {})
         self._resources = f"cpus:{cpus:g};mem:{mem_mb}"
         self._loop = LoopThread.shared()
         self._context: SparkContext | None = None
@@ -215,7 +227,7 @@ class LocalCluster:
                 shutil.rmtree(self.work_dir, ignore_errors=True)
 
     async def _start(self) -> None:
-        master = LocalMaster()
+        master = LocalMaster(self._master_flags)
         await master.start()
         self.master = master
         for _ in range(self._number_of_agents):
