@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 TELLING_PYTHON = """#!/bin/sh
 echo "${0##*/}" "${PWD##*/}" "$@"
 """
-USAGE = "usage: python -P -m minimesos_executor command|spark|local"
+USAGE = "usage: python -P -m minimesos_executor "
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

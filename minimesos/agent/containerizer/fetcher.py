@@ -62,9 +62,10 @@ class Fetcher:
         _raise_if_failed(process, report)
 
     async def close(self) -> None:
-        """Remove the cache; nothing is fetched any more."""
-        if self._cache is not None:
-            await self._cache.close()
+        """Remove the cache; nothing is fetched any more. May be called again."""
+        cache, self._cache = self._cache, None
+        if cache is not None:
+            await cache.close()
 
     async def _cached(
         self, uri: mesos_pb2.CommandInfo.URI, identity: Identity | None, held: AsyncExitStack
