@@ -177,11 +177,9 @@ class ExecutorAllocationManager:
 
     def _add(self, needed: int, live: int) -> None:
         """Raise the target by the next step, as far as executors are needed and allowed."""
-        before, settings = self.target, self._settings
-        if before < settings.most:
-            # Steps are not wasted on executors that are there.
-            wanted = min(max(before, live) + self._to_add, needed)
-            self.target = max(min(wanted, settings.most), settings.least)
+        before = self.target
+        # Steps are not wasted on executors that are there.
+        self.target = min(max(before, live) + self._to_add, needed, self._settings.most)
         added = self.target - before
         self._to_add = self._to_add * 2 if added == self._to_add else 1
 
@@ -197,8 +195,8 @@ class ExecutorAllocationManager:
         return since_s + max(reasons, default=settings.idle_s)
 
     def _removable(self, due: tuple[IdleExecutor, ...], live: int) -> tuple[IdleExecutor, ...]:
-        """Return those that are more than is kept; the longest idle first."""
-        return due[: max(0, live - max(self._settings.least, self.target))]
+        """Return those that are more than is wanted, which is never below the least."""
+        return due[: max(0, live - self.target)]
 
     def _forget_rearmed(self, idle: Sequence[IdleExecutor]) -> None:
         if self._rearmed_at_s:

@@ -226,6 +226,15 @@ def test_the_wait_ends_when_all_tasks_have_started():
     assert manager.decide(9, 3, (), 3.0).total == 4
 
 
+def test_after_a_wait_the_steps_begin_again():
+    manager = manager_of()
+    ramp(manager, 100, 4)
+    assert manager.target == 15
+    manager.all_started()
+    manager.stage_submitted(10.0)
+    assert manager.decide(100, 15, (), 11.0).total == 16
+
+
 def test_fewer_are_wanted_as_soon_as_fewer_are_needed():
     manager = manager_of(least=2, initial=2)
     ramp(manager, 100, 4)

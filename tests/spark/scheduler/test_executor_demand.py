@@ -7,9 +7,16 @@ from collections import Counter
 
 import pytest
 
+from minimesos.actor import SetTimer
 from minimesos.spark.scheduler.allocation import AllocationSettings
-from minimesos.spark.scheduler.effects import JobFailed
-from minimesos.spark.scheduler.executor_demand import ALLOCATION_TIMER, LOOK_EVERY_S
+from minimesos.spark.scheduler.effects import JobFailed, RequestExecutors
+from minimesos.spark.scheduler.executor_demand import (
+    ALLOCATION_TIMER,
+    LOOK_EVERY_S,
+    ExecutorDemand,
+)
+from minimesos.spark.scheduler.map_output import MapOutputTracker
+from minimesos.spark.scheduler.placement import BlockLocations
 
 SOON = 0.02
 """What messages and short tasks take."""
@@ -145,6 +152,87 @@ def test_the_hosts_of_waiting_tasks_files_go_with_the_request(elastic):
     assert [each.local_tasks for each in requests] == [{"a": 2, "b": 1, "c": 1}]
 
 
+def test_tasks_of_an_executor_that_died_wait_again(elastic):
+    cluster = elastic()
+    job = submit(cluster, 2, seconds=5.0)
+    cluster.run_until(lambda: job in cluster.ended)
+    cluster.advance(1)
+    submit(cluster, 2, seconds=100.0)  # at once, so that nobody is asked for
+    cluster.advance(5)
+    assert totals(cluster) == [1, 2, 1, 0]
+    cluster.kill(cluster.executors["0"])
+    cluster.advance(2)
+    assert totals(cluster) == [1, 2, 1, 0, 2]
+    assert len(alive(cluster)) == 2
+
+
+def test_map_tasks_whose_outputs_were_lost_wait_again(elastic):
+    cluster = elastic()
+    cluster.duration = lambda stage, partition: 5.0 if stage == 0 else 100.0
+    cluster.submit(pairs_of(cluster, reduces=1), lambda task, items: list(items))
+    cluster.run_until(lambda: any(stage == 1 for stage, _, _ in cluster.launched))
+    cluster.advance(2)
+    assert totals(cluster)[-1] == 1
+    (reducer,) = (each for each in cluster.executors.values() if each.running)
+    (other,) = (each for each in cluster.executors.values() if not each.running)
+    before = len(cluster.requests)
+    cluster.kill(other)
+    died_at = cluster.now
+    cluster.advance(3)
+    # It is noticed, the stage is submitted again after 0.2 s, and waits for 1 s.
+    assert cluster.requests[before] == (pytest.approx(died_at + 1.2, abs=SOON), 2)
+    assert reducer.is_alive
+
+
+class Tasks:
+    """As much of a task scheduler as is looked at."""
+
+    def __init__(self):
+        self.sets = ("a",)
+        self.unfinished = 9
+        self.executors = {}
+
+    def live(self):
+        return self.sets
+
+    def active(self):
+        return ()
+
+    def has_backlog(self):
+        return True
+
+
+@pytest.fixture
+def watched():
+    tasks, effects = Tasks(), []
+    demand = ExecutorDemand(
+        AllocationSettings(), tasks, MapOutputTracker(), BlockLocations(), {}, effects
+    )
+    return demand, tasks, effects
+
+
+def test_a_stage_that_follows_another_one_waits_from_its_own_start(watched):
+    demand, tasks, effects = watched
+    demand.heed(0.0)
+    tasks.sets = ("b",)
+    demand.heed(0.9)
+    demand.look(1.0)
+    assert effects[-1] == SetTimer(ALLOCATION_TIMER, 1.9)
+    tasks.sets = ("b", "c")
+    demand.heed(1.5)
+    demand.look(1.9)
+    assert effects[-2] == RequestExecutors(1, {})
+
+
+def test_what_happens_often_sets_no_timer_each_time(watched):
+    demand, _, effects = watched
+    demand.look(0.0)
+    effects.clear()
+    for milliseconds in range(90):
+        demand.heed(milliseconds / 1000)
+    assert effects == [SetTimer(ALLOCATION_TIMER, LOOK_EVERY_S)]
+
+
 # -- fewer ----------------------------------------------------------------------------------------
 
 
@@ -185,6 +273,17 @@ def test_the_least_stay(elastic):
     cluster = elastic(least=2, initial=4)
     cluster.advance(200)
     assert len(alive(cluster)) == 2
+
+
+def test_who_was_spared_gets_its_time_again_when_another_executor_comes(elastic):
+    cluster = elastic(least=1, initial=1)
+    cluster.advance(100)
+    assert alive(cluster) == ["0"]
+    cluster.add_executor()
+    cluster.advance(59)
+    assert cluster.killed == []
+    cluster.advance(1)
+    assert cluster.killed == [(160, "0")]
 
 
 def test_an_executor_that_is_given_back_gets_no_more_tasks_and_its_end_is_no_failure(
@@ -261,9 +360,9 @@ def test_broadcasts_keep_no_executor(elastic):
     assert alive(cluster) == []
 
 
-def pairs_of(cluster, partitions=2):
-    pairs = cluster.parallelize(range(40), partitions).map(lambda number: (number % 8, number))
-    return pairs.reduceByKey(lambda a, b: a + b, 2)
+def pairs_of(cluster, maps=2, reduces=2):
+    pairs = cluster.parallelize(range(40), maps).map(lambda number: (number % 8, number))
+    return pairs.reduceByKey(lambda a, b: a + b, reduces)
 
 
 SUMS = Counter({key: sum(range(key, 40, 8)) for key in range(8)})
@@ -300,9 +399,7 @@ def test_with_a_time_for_shuffles_their_executors_go_and_outputs_are_written_aga
 def test_an_executor_whose_map_outputs_a_running_job_reads_is_kept_however_long(elastic):
     cluster = elastic(idle_s=10.0, shuffle_idle_s=10.0)
     cluster.duration = lambda stage, partition: 5.0 if stage == 0 else 500.0
-    pairs = cluster.parallelize(range(40), 4).map(lambda number: (number % 8, number))
-    sums = pairs.reduceByKey(lambda a, b: a + b, 1)
-    job = cluster.submit(sums, lambda task, items: dict(items))
+    job = cluster.submit(pairs_of(cluster, 4, 1), lambda task, items: dict(items))
     cluster.run_until(lambda: any(stage == 1 for stage, _, _ in cluster.launched))
     wrote = cluster.scheduler._outputs.holders()
     assert len(wrote) > 1

@@ -44,6 +44,19 @@ def test_a_lost_executor_takes_its_outputs_along():
     assert tracker.executor_lost("a") == set()
 
 
+def test_holders_are_the_executors_with_outputs_of_some_shuffles():
+    tracker = tracker_with(A, B)
+    tracker.register(2, 1, 0, B, 200, array("Q", (0, 1)))
+    assert tracker.holders() == {"a", "b"}
+    assert tracker.holders({2, 3}) == {"b"}
+    tracker.unregister(1, 0, "a", tracker.epoch)
+    assert tracker.holders() == {"b"}
+    tracker.forget([1])
+    assert tracker.holders() == {"b"}
+    tracker.executor_lost("b")
+    assert tracker.holders() == set()
+
+
 def test_a_late_failure_does_not_drop_what_was_computed_again():
     tracker = tracker_with(A, B)
     reported_in = tracker.epoch
