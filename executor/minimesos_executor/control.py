@@ -14,8 +14,9 @@ from typing import Protocol
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import Reactor
-from minimesos.spark.settings.scheduling import LOCALITY_WAIT_PROCESS
-from minimesos_executor.pool import Fetch, WorkerPool
+from minimesos.spark.settings.executors import TASK_KILL_TIMEOUT, WORKER_REUSE
+from minimesos.spark.settings.scheduling import LOCALITY_WAIT_PROCESS, TASK_CPUS
+from minimesos_executor.pool import Fetch, PoolOptions, WorkerPool
 from minimesos_executor.results import ResultOutbox
 from minimesos_executor.workers import WorkerSource
 
@@ -65,15 +66,24 @@ class Control:
     def configure(self, conf: Mapping[str, str]) -> None:
         """Take the application's settings; tasks start after that."""
         me = self.identity
+        slots = max(me.cores // TASK_CPUS.read(conf), 1)
         settings = {
             "executor_id": me.executor_id,
             "host": me.host,
             "local_dir": me.local_dir,
-            "workers": me.cores,
+            "workers": slots,
             "conf": dict(conf),
             "python_path": me.python_path,
         }
-        self.pool.configure(settings, LOCALITY_WAIT_PROCESS.read(conf))
+        self.pool.configure(
+            settings,
+            PoolOptions(
+                slots=slots,
+                locality_wait_s=LOCALITY_WAIT_PROCESS.read(conf),
+                kill_after_s=TASK_KILL_TIMEOUT.read(conf),
+                reuse_workers=WORKER_REUSE.read(conf),
+            ),
+        )
 
     def handle(self, frame: spark_pb2.DriverFrame) -> None:
         """Do what a frame of the driver says."""

@@ -31,7 +31,6 @@ LOOKAHEAD_TASKS_MAX = 512
 LOOKAHEAD_UNKNOWN = 16  # for a stage of which no task has ended yet
 LOOKAHEAD_BYTES = 4 * 2**20  # of payloads in one frame
 CHECK_S = 0.010  # between looks at a worker until it is known to be in a long task
-KILL_AFTER_S = 2.0  # from interrupting a task to killing its worker
 DEATHS_MAX = 5  # in a row that no task is to blame for
 
 _log = get_logger(__name__)
@@ -45,6 +44,18 @@ class Fetch(NamedTuple):
     offset: int
     length: int
     destination: str
+
+
+class PoolOptions(NamedTuple):
+    """What the application's settings say about a pool."""
+
+    slots: int
+    """Tasks that run at once."""
+    locality_wait_s: float
+    """How long a task waits for the worker that has its input."""
+    kill_after_s: float
+    """From interrupting a task to killing its worker."""
+    reuse_workers: bool = True
 
 
 class PoolListener(Protocol):
@@ -75,7 +86,7 @@ class WorkerPool:
         self._zygote = zygote
         self._listener = listener
         self._settings: Mapping[str, Any] | None = None
-        self._locality_wait_s = 3.0
+        self._options = PoolOptions(slots, locality_wait_s=3.0, kill_after_s=2.0)
         self._queue: deque[Task] = deque()
         self._binaries: dict[int, bytes] = {}
         self._pace: dict[int, float] = {}  # seconds per task, by stage
@@ -89,6 +100,7 @@ class WorkerPool:
             lambda: listener.broken("the zygote, from which workers are forked, died"),
         )
         self._workers = [self._new_worker(slot) for slot in range(slots)]
+        self._dismissed: dict[int, Worker] = {}  # by slot: not needed, and about to end
         self._handlers: dict[int, Callable[..., None]] = {
             messages.READY: self._on_ready,
             messages.RESULTS: self._on_results,
@@ -106,10 +118,14 @@ class WorkerPool:
         """Process ids of the workers that there are."""
         return [worker.pid for worker in self._workers if worker.pid]
 
-    def configure(self, settings: Mapping[str, Any], locality_wait_s: float) -> None:
+    def configure(self, settings: Mapping[str, Any], options: PoolOptions) -> None:
         """Give the workers their settings (`runner.Settings`); they start tasks then."""
         self._settings = settings
-        self._locality_wait_s = locality_wait_s
+        self._options = options
+        while len(self._workers) > options.slots:
+            worker = self._workers.pop()
+            worker.link.close()
+            self._dismissed[worker.slot] = worker
         for worker in self._workers:
             worker.send(messages.SETUP, settings)
 
@@ -179,7 +195,7 @@ class WorkerPool:
         for worker in self._workers:
             worker.link.close()
         self._zygote.close()
-        for worker in self._workers:
+        for worker in (*self._workers, *self._dismissed.values()):
             worker.stderr.finish()
 
     # --------------------------------------------------------------------------------- dispatch
@@ -187,15 +203,16 @@ class WorkerPool:
     def dispatch(self) -> None:
         """Send tasks to the workers that have room for them."""
         for worker in self._workers:
-            if worker.own:
+            if worker.own and not worker.spent:
                 depth = self._depth(worker.own[0][0])
                 if len(worker.sent) <= depth // 2:
                     bound = self._send_tasks(worker, worker.own, depth - len(worker.sent))
                     worker.bound.update(task[1] for task in bound)
         if self._queue:
             depth = self._depth(self._queue[0][0])
-            takers = [worker for worker in self._workers if not worker.sent] or [
-                worker for worker in self._workers if len(worker.sent) <= depth // 2
+            unspent = [worker for worker in self._workers if not worker.spent]
+            takers = [worker for worker in unspent if not worker.sent] or [
+                worker for worker in unspent if len(worker.sent) <= depth // 2
             ]
             for left, worker in zip(range(len(takers), 0, -1), takers, strict=True):
                 share = -(-len(self._queue) // left)
@@ -204,6 +221,8 @@ class WorkerPool:
 
     def _depth(self, stage_key: int) -> int:
         """How many tasks of a stage a worker may have: the one that it runs and those ahead."""
+        if not self._options.reuse_workers:
+            return 1
         pace = self._pace.get(stage_key)
         if pace is None:
             return LOOKAHEAD_UNKNOWN
@@ -261,6 +280,7 @@ class WorkerPool:
             self._pace[first[0]] = (self._pace.get(first[0], pace) + pace) / 2
         self._deaths = 0
         self._heard(worker)
+        worker.spent = not self._options.reuse_workers
         self._listener.ended(task_ids, outcomes, payloads, worker.slot)
 
     def _on_returned(self, worker: Worker, task_ids: list[int]) -> None:
@@ -288,7 +308,7 @@ class WorkerPool:
         if any(worker.sent and not worker.settled for worker in self._workers):
             self._timer = self._reactor.call_later(CHECK_S, self._check)
         elif idle and any(worker.own for worker in self._workers):
-            self._timer = self._reactor.call_later(self._locality_wait_s, self._check)
+            self._timer = self._reactor.call_later(self._options.locality_wait_s, self._check)
 
     def _check(self) -> None:
         self._timer = None
@@ -325,7 +345,7 @@ class WorkerPool:
                 worker.recalled = True
                 worker.send(messages.RECALL)
                 worker.poke()
-            if worker.own and worker.sent and silent_s > self._locality_wait_s:
+            if worker.own and worker.sent and silent_s > self._options.locality_wait_s:
                 self._queue.extend(worker.own)
                 worker.own.clear()
 
@@ -338,11 +358,19 @@ class WorkerPool:
         return worker
 
     def _on_forked(self, slot: int, pid: int) -> None:
-        self._workers[slot].pid = pid
+        (self._dismissed.get(slot) or self._workers[slot]).pid = pid
 
     def _on_exited(self, pid: int, status: int) -> None:
+        for worker in self._dismissed.values():
+            if worker.pid == pid:
+                worker.stderr.finish()
+                del self._dismissed[worker.slot]
+                return
         worker = next(worker for worker in self._workers if worker.pid == pid)
         reason = worker.bury(status)
+        if worker.spent:
+            self._replace(worker)
+            return
         first_line = reason.partition("\n")[0]  # the others have been passed on already
         _log.warning("worker died", slot=worker.slot, pid=pid, reason=first_line)
         running = worker.running
@@ -357,6 +385,10 @@ class WorkerPool:
         if self._deaths > DEATHS_MAX:
             self._listener.broken(f"workers die before they run anything: {reason}")
             return
+        self._replace(worker)
+
+    def _replace(self, worker: Worker) -> None:
+        """Have another worker in a slot; what this one had to do goes to any."""
         self._queue.extendleft(reversed([*worker.sent.values(), *worker.own]))
         self._workers[worker.slot] = self._new_worker(worker.slot)
         self.dispatch()
@@ -370,5 +402,5 @@ class WorkerPool:
                 worker.doomed = worker.running
                 worker.signal(signal.SIGKILL)
 
-        timer = self._reactor.call_later(KILL_AFTER_S, kill)
+        timer = self._reactor.call_later(self._options.kill_after_s, kill)
         self._kills.add(timer)

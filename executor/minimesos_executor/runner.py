@@ -34,6 +34,8 @@ from minimesos.errors import MinimesosError
 from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import FetchFailed, Location, WorkerEnv
 from minimesos.spark.scheduler.task import Outcome, describe_failure, load_stage
+from minimesos.spark.settings.executors import WORKER_REUSE
+from minimesos.spark.settings.scheduling import TASK_CPUS
 from minimesos.spark.storage import BlockStore
 from minimesos_executor import messages
 from minimesos_executor.messages import NO_TASK, Task
@@ -89,6 +91,8 @@ class Runner:
         self._current = NO_TASK
         self._interrupted = NO_TASK
         self._in_user_code = False
+        self._has_answered = False
+        self._is_reused = True
         self._poked = False
         self._fetches = 0
         self._fetched: dict[int, str] = {}
@@ -111,6 +115,8 @@ class Runner:
                 if self._ids:
                     self._flush()
                     self._collect()
+                if self._has_answered and not self._is_reused:
+                    return
                 self._receive()
         except (EOFError, ConnectionError):
             pass
@@ -192,6 +198,7 @@ class Runner:
             now - self._working_since,
         )
         self._working_since = now
+        self._has_answered = True
         self._ids.clear()
         self._outcomes.clear()
         self._payloads.clear()
@@ -259,6 +266,8 @@ class Runner:
 
     def _set_up(self, settings: dict[str, Any]) -> None:
         told = Settings(**settings)
+        self._is_reused = WORKER_REUSE.read(told.conf)
+        self._limit_threads(TASK_CPUS.read(told.conf))
         sys.path.extend(path for path in told.python_path if path not in sys.path)
         self._env = WorkerEnv(
             executor_id=told.executor_id,
@@ -269,6 +278,10 @@ class Runner:
             fetch=partial(self._fetch, told.local_dir),
         )
         self._send(messages.READY)
+
+    def _limit_threads(self, cpus: int) -> None:
+        """Let numeric libraries use no more cores than a task has, unless the user says more."""
+        os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
 
     def _clean_up(
         self, stage_keys: list[int], rdd_ids: list[int], broadcast_ids: list[int]

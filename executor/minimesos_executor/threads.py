@@ -62,6 +62,9 @@ class ThreadRunner(Runner):
             if value and self._killed:
                 raise WorkerKilled
 
+    def _limit_threads(self, cpus: int) -> None:
+        """The environment is not ours."""
+
     def poke(self, thread: threading.Thread) -> None:
         """Do what SIGINT does to a worker process; not on the reactor's thread, for it may wait."""
         with self._gate:

@@ -122,6 +122,7 @@ class Worker:
         self.stages: set[int] = set()  # stages whose binary it has been sent
         self.heard_at = reactor.time()
         self.recalled = False
+        self.spent = False  # has run its one task, and ends, as workers are not used again
         self.settled = False  # runs one task for so long that it will report by itself
         self.last_seen = NO_TASK
         self.doomed: int = NO_TASK  # the task for whose sake it was killed

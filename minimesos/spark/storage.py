@@ -19,7 +19,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from minimesos.spark.setting_kinds import MIB
-from minimesos.spark.settings.executors import EXECUTOR_MEMORY, MEMORY_FRACTION
+from minimesos.spark.settings.executors import EXECUTOR_MEMORY, MEMORY_FRACTION, WORKER_REUSE
 
 if TYPE_CHECKING:
     from minimesos.spark.lineage import Lineage
@@ -132,7 +132,12 @@ class BlockStore:
 
     @classmethod
     def of(cls, conf: Mapping[str, str], workers: int, directory: str) -> BlockStore:
-        """Return a store with one worker's share of the executor's memory for caching."""
+        """Return a store with one worker's share of the executor's memory for caching.
+
+        Nothing is kept in the memory of a worker that runs one task only.
+        """
+        if not WORKER_REUSE.read(conf):
+            return cls(0, directory)
         executor_mib = EXECUTOR_MEMORY.read(conf)
         fraction = MEMORY_FRACTION.read(conf)
         share = (executor_mib - _RESERVED_MIB) * MIB * fraction / max(workers, 1)

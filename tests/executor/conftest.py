@@ -12,7 +12,7 @@ import pytest
 from minimesos.spark.backends.local import LocalBackend
 from minimesos.testing.spark_executors import DEADLINE_S, Gate, RecordingListener
 
-Start = Callable[[int], Awaitable[tuple[LocalBackend, RecordingListener]]]
+Start = Callable[..., Awaitable[tuple[LocalBackend, RecordingListener]]]
 
 
 @pytest.fixture
@@ -20,8 +20,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start a local backend with some workers; its first executor is "0"."""
     backends: list[LocalBackend] = []
 
-    async def start(cores: int) -> tuple[LocalBackend, RecordingListener]:
-        backend, listener = LocalBackend(cores, {}, str(tmp_path)), RecordingListener()
+    async def start(cores: int, **settings: str) -> tuple[LocalBackend, RecordingListener]:
+        conf = {f"spark.{name.replace('_', '.')}": value for name, value in settings.items()}
+        backend, listener = LocalBackend(cores, conf, str(tmp_path)), RecordingListener()
         backends.append(backend)
         await backend.start(listener)
         await listener.until(lambda: "0" in listener.added)

@@ -150,7 +150,7 @@ async def test_cancelling_without_interrupt_drops_only_what_has_not_started(star
 
 
 async def test_a_task_that_ignores_the_interrupt_is_killed(start, gate):
-    backend, listener = await start(1)
+    backend, listener = await start(1, python_task_killTimeout="100ms")
 
     def stubborn(i, _):
         while True:
@@ -241,3 +241,43 @@ async def test_through_kills_and_cancels_each_task_ends_once(start, seed):
     assert kills
     assert len(lost) <= kills
     assert dropped <= cancelled
+
+
+async def test_tasks_that_take_two_cores_run_on_half_as_many_workers(start):
+    backend, listener = await start(4, task_cpus="2")
+    backend.send("0", job(1, lambda i, _: os.getpid(), range(200)))
+    ends = await listener.ends(*range(200))
+    assert {end.worker for end in ends} == {0, 1}
+    assert len({end.value for end in ends}) == 2
+
+
+async def test_numeric_libraries_use_as_many_threads_as_a_task_has_cores(start):
+    backend, listener = await start(2, task_cpus="2")
+    backend.send("0", job(1, lambda i, _: os.environ["OMP_NUM_THREADS"], [0]))
+    (end,) = await listener.ends(0)
+    assert end.value == "2"
+
+
+async def test_without_reuse_each_task_has_a_worker_of_its_own(start):
+    backend, listener = await start(2, python_worker_reuse="false")
+    backend.send("0", job(1, lambda i, _: os.getpid(), range(12)))
+    ends = await listener.ends(*range(12))
+    assert len({end.value for end in ends}) == 12
+    assert listener.lost == {}
+
+
+async def test_without_reuse_a_failed_and_a_cancelled_task_cost_a_worker_too(start, gate):
+    backend, listener = await start(1, python_worker_reuse="false")
+
+    def fail_or_wait(i, _):
+        if i == 0:
+            raise KeyError(i)
+        if i == 1:
+            gate.wait()
+        return os.getpid()
+
+    backend.send("0", job(1, fail_or_wait, range(4)))
+    await gate.rung()
+    backend.send("0", cancel([1, 2], interrupt=True))
+    ends = await listener.ends(*range(4))
+    assert [end.outcome for end in ends] == [FAILED, CANCELLED, CANCELLED, SUCCESS]

@@ -147,3 +147,16 @@ def test_levels_print_as_in_pyspark() -> None:
     assert str(StorageLevel.MEMORY_AND_DISK_2) == "Disk Memory Serialized 2x Replicated"
     assert str(StorageLevel.MEMORY_AND_DISK_DESER) == "Disk Memory Deserialized 1x Replicated"
     assert StorageLevel(False, True, False, False) == StorageLevel.MEMORY_ONLY
+
+
+def test_a_worker_that_runs_one_task_only_keeps_nothing_in_its_memory(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, 0)
+    worker.blocks = BlockStore.of({"spark.python.worker.reuse": "false"}, 1, str(tmp_path))
+    in_memory, on_disk_too = (
+        Counted(number, level)
+        for number, level in enumerate((StorageLevel.MEMORY_ONLY, StorageLevel.MEMORY_AND_DISK))
+    )
+    assert worker.read(in_memory).stored_blocks == []
+    assert worker.read(on_disk_too).stored_blocks == [(1, 0)]
+    worker.read(on_disk_too)
+    assert on_disk_too.computed == 1

@@ -122,7 +122,7 @@ class MesosBackend:
 
     @property
     def blocks_address(self) -> str:
-        return self._driver_url
+        return self._server.blocks_address
 
     async def start(self, listener: BackendListener) -> None:
         try:

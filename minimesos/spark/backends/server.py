@@ -3,8 +3,7 @@
 Used by backends of clusters, which say which executors they `expect`; anybody else is refused.
 Knows how executors prove themselves and when they are lost, and nothing of how they come to be.
 
-Source: proto/minimesos/spark.proto; the settings are Spark's `spark.driver.*` and
-`spark.network.timeout`.
+Source: proto/minimesos/spark.proto; the settings are Spark's.
 """
 
 from __future__ import annotations
@@ -28,13 +27,17 @@ from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, ROOT_KEY, Doork
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
+from minimesos.spark.setting_kinds import Setting
 from minimesos.spark.settings.application import (
     DRIVER_BIND_ADDRESS,
     DRIVER_HOST,
     DRIVER_PORT,
     PORT_MAX_RETRIES,
 )
-from minimesos.spark.settings.executors import NETWORK_TIMEOUT
+from minimesos.spark.settings.executors import (
+    BLOCK_MANAGER_HEARTBEAT_TIMEOUT,
+    DRIVER_BLOCK_MANAGER_PORT,
+)
 
 HANDSHAKE_TIMEOUT_S = 10.0
 REASON_TIMEOUT_S = 0.5  # how long a lost connection waits for somebody who knows why
@@ -66,6 +69,8 @@ class ExecutorServer:
         blocks_root: str | None = None,
     ) -> None:
         self.application_id = ""
+        self.blocks_address = ""
+        """Where executors fetch the driver's blocks (host:port), once started."""
         self._secret = secret
         self._conf = conf
         self._listener = listener
@@ -81,19 +86,28 @@ class ExecutorServer:
         Raises MinimesosError if no port can be had.
         """
         host = DRIVER_HOST.read(self._conf)
-        bind = DRIVER_BIND_ADDRESS.read(self._conf)
-        first = DRIVER_PORT.read(self._conf)
+        server = self._new_server()
+        port = blocks_port = self._bind(server, DRIVER_PORT)
+        if DRIVER_BLOCK_MANAGER_PORT.read(self._conf):
+            blocks_port = self._bind(server, DRIVER_BLOCK_MANAGER_PORT)
+        await server.start()
+        self._server = server
+        self.blocks_address = f"{host}:{blocks_port}"
+        return f"{host}:{port}"
+
+    def _bind(self, server: grpc.aio.Server, setting: Setting[int]) -> int:
+        """Take the port that is set, or one of those that follow it. Raises MinimesosError."""
+        address = DRIVER_BIND_ADDRESS.read(self._conf)
+        first = setting.read(self._conf)
         retries = PORT_MAX_RETRIES.read(self._conf) if first else 0
         for candidate in range(first, first + retries + 1):
-            server = self._new_server()
             try:
-                port = server.add_insecure_port(f"{bind}:{candidate}")
+                return server.add_insecure_port(f"{address}:{candidate}")
             except RuntimeError:
-                continue
-            await server.start()
-            self._server = server
-            return f"{host}:{port}"
-        raise MinimesosError(f"no port from {first} to {first + retries} is free at {bind}")
+                _log.warning("Port is taken", setting=setting.name, port=candidate)
+        raise MinimesosError(
+            f"{setting.name}: no port from {first} to {first + retries} is free at {address}"
+        )
 
     def expect(self, executor_id: str) -> None:
         """An executor of this id may attach, once."""
@@ -204,7 +218,7 @@ class ExecutorServer:
             raise Refusal(message)
 
     def _added(self, executor: _Executor, register: spark_pb2.Register, root: str) -> None:
-        executor.start_watch(NETWORK_TIMEOUT.read(self._conf))
+        executor.start_watch(BLOCK_MANAGER_HEARTBEAT_TIMEOUT.read(self._conf))
         name, host = register.executor_id, register.host
         _log.info("executor registered", executor=name, host=host, cores=register.cores)
         location = Location(name, host, register.blocks_address, root)

@@ -13,6 +13,7 @@ from minimesos.spark.setting_kinds import (
     flag,
     mebibytes,
     number,
+    port,
     python_size_bytes,
     seconds,
     text,
@@ -36,11 +37,27 @@ MEMORY_FRACTION = number(
 WORKER_MEMORY = python_size_bytes(
     "spark.python.worker.memory", "512m", "Memory of a worker process at which it spills."
 )
-BLOCK_MANAGER_PORT = whole(
+WORKER_REUSE = flag(
+    "spark.python.worker.reuse",
+    True,
+    "Whether worker processes run one task after another. If not, each task has a new one, and "
+    "partitions are cached on disk or not at all.",
+)
+TASK_KILL_TIMEOUT = seconds(
+    "spark.python.task.killTimeout",
+    "2s",
+    "How long a task that is cancelled may go on before its worker is killed.",
+    unit="ms",
+)
+BLOCK_MANAGER_PORT = port(
     "spark.blockManager.port",
     0,
     "Port at which an executor serves its blocks, so one on each host; 0: any.",
-    minimum=0,
+)
+DRIVER_BLOCK_MANAGER_PORT = port(
+    "spark.driver.blockManager.port",
+    0,
+    "Port at which the driver serves its blocks; 0: the one of `spark.driver.port`.",
 )
 SPARK_HOME = text(
     "spark.home", None, "Where agents have an executor, if nothing of Mesos's own says so."

@@ -45,7 +45,7 @@ authenticate.enableSaslEncryption barrier.sync.timeout buffer.pageSize buffer.si
 checkpoint.compress checkpoint.dir closure.serializer network.sasl.serverAlwaysEncrypt
 
 driver.allowMultipleContexts driver.appUIAddress driver.appUIHistoryAddress
-driver.blockManager.port driver.defaultExtraClassPath driver.defaultJavaOptions
+driver.defaultExtraClassPath driver.defaultJavaOptions
 driver.extraClassPath driver.extraJavaOptions driver.extraLibraryPath driver.libraryPath
 driver.log.allowErasureCoding driver.log.dfsDir driver.log.layout driver.log.persistToDfs.enabled
 driver.memoryOverhead driver.memoryOverheadFactor driver.minMemoryOverhead driver.supervise

@@ -228,8 +228,11 @@ async def test_an_executor_that_says_goodbye_tells_why(driver):
     assert driver.listener.lost["7"] == "disk full"
 
 
-async def test_a_silent_executor_is_lost():
-    driver = Driver(**{"spark.network.timeout": "50ms"})
+@pytest.mark.parametrize(
+    "setting", ["spark.network.timeout", "spark.storage.blockManagerHeartbeatTimeoutMs"]
+)
+async def test_a_silent_executor_is_lost(setting):
+    driver = Driver(**{setting: "50ms"})
     await driver.start()
     driver.server.expect("7")
     await attached(driver)
@@ -253,6 +256,26 @@ async def test_an_executor_that_comes_while_the_driver_stops_is_sent_home(driver
     assert (await executor.attach()).HasField("registered")
     assert (await executor.read()).shutdown
     assert "refused" not in caplog.text
+
+
+async def test_blocks_have_a_port_of_their_own_if_one_is_set():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    driver = Driver(**{"spark.driver.blockManager.port": str(port)})
+    await driver.start()
+    blocks_port = int(driver.server.blocks_address.rpartition(":")[2])
+    assert port <= blocks_port <= port + 16
+    assert driver.server.blocks_address != driver.address
+    driver.server.expect("7")
+    driver.address = driver.server.blocks_address
+    await attached(driver)  # whatever is served, is served at both
+    await driver.stop()
+
+    driver = Driver()
+    await driver.start()
+    assert driver.server.blocks_address == driver.address
+    await driver.stop()
 
 
 async def test_a_taken_port_gives_way_to_the_next():
