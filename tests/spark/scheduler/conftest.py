@@ -158,6 +158,7 @@ class Cluster(SparkContext):
 
     def _removed(self, executor: Executor) -> None:
         self.scheduler.executor_removed(executor.id, "killed by the test", True, self.now)
+        self.after(STARTUP_S, self._launch)
 
     def submit(
         self, rdd: Any, function: Any, partitions: Any = None, pool: str | None = None
@@ -236,9 +237,10 @@ class Cluster(SparkContext):
                 self.limit = effect.total
                 self.after(STARTUP_S, self._launch)
             elif isinstance(effect, KillExecutors):
-                for executor_id in effect.executor_ids:
-                    self.killed.append((self.now, executor_id))
-                    self.kill(self.executors[executor_id])
+                for executor in map(self.executors.__getitem__, effect.executor_ids):
+                    assert [*executor.running, *executor.queue] == [], "it has something to do"
+                    self.killed.append((self.now, executor.id))
+                    self.kill(executor)
             else:
                 assert isinstance(effect, JobSucceeded | JobFailed), effect
                 assert effect.job_id not in self.ended, "a job ends once"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
+import random
 from collections import Counter
 
 import pytest
@@ -416,6 +419,55 @@ def test_with_a_shuffle_service_executors_go_whatever_they_wrote(elastic):
     assert dict(pairs_of(cluster).collect()) == SUMS
     cluster.advance(60)
     assert alive(cluster) == []
+
+
+# -- all of it together ---------------------------------------------------------------------------
+
+
+@pytest.mark.seeds(40)
+def test_results_are_right_while_executors_come_go_and_die(elastic, seed):
+    dice = random.Random(seed)
+    allowed = AllocationSettings(
+        least=dice.choice([0, 0, 1]),
+        most=dice.randint(1, 4),
+        backlog_s=dice.choice([0.05, 1.0]),
+        sustained_backlog_s=dice.choice([0.01, 0.5]),
+        idle_s=dice.choice([0.05, 1.0]),
+        cached_idle_s=dice.choice([0.1, math.inf]),
+        tracks_shuffles=True,
+        shuffle_idle_s=dice.choice([0.1, 2.0, math.inf]),
+    )
+    cluster = elastic(**dataclasses.asdict(allowed))
+    cluster.executor_cores = dice.randint(1, 2)
+    cluster.duration = lambda stage, partition: dice.choice([0.001, 0.1, 2.0])
+    mishaps = iter(range(2))
+
+    def mishap(step):
+        assert len(alive(cluster)) <= allowed.most
+        living = [each for each in cluster.executors.values() if each.is_alive]
+        if living and dice.random() < 0.005 and next(mishaps, None) is not None:
+            cluster.kill(dice.choice(living), dice.choice([0.001, 1.0]))
+
+    cluster.before_step = mishap
+    sums = pairs_of(cluster, dice.randint(1, 6), dice.randint(1, 4))
+    cached = sums.mapValues(lambda total: total + 1)
+    cached.cache()
+    for _ in range(3):
+        jobs = [
+            cluster.submit(rdd, lambda task, items: list(items)) for rdd in (sums, cached, sums)
+        ]
+        cluster.run_until(lambda jobs=jobs: all(job in cluster.ended for job in jobs))
+        plain, raised, again = (
+            dict(pair for part in cluster.results(job) for pair in part) for job in jobs
+        )
+        assert plain == again == SUMS
+        assert raised == {key: total + 1 for key, total in SUMS.items()}
+        cluster.advance(dice.choice([0.01, 0.5, 30.0]))
+    cluster.clean_up([cached.rdd_id], [sums.dependencies[0].shuffle_id])
+    cluster.settle()
+    assert len(alive(cluster)) == allowed.least
+    assert cluster.limit == allowed.least
+    assert not cluster.scheduler.progress()
 
 
 # -- what it costs --------------------------------------------------------------------------------
