@@ -15,13 +15,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from minimesos.detector import master_address
+from minimesos.errors import InvalidValue
 from minimesos.log import get_logger
 from minimesos.spark.backends.backend import Backend
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, SparkException
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST, IO_ENCRYPTION_ENABLED
-from minimesos.spark.settings.scheduling import TASK_MAX_FAILURES
+from minimesos.spark.settings.scheduling import (
+    MIN_REGISTERED_RESOURCES_RATIO,
+    TASK_CPUS,
+    TASK_MAX_FAILURES,
+)
 
 if TYPE_CHECKING:
     from minimesos.spark.backends.local_cluster import Cluster
@@ -41,8 +46,8 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
     """Return a backend that has not been started; to be called on the loop.
 
     Completes `conf` with what the URL says. Raises SparkException for a URL of no known form,
-    InvalidValue for one that names no address, and IllegalArgumentException for settings that no
-    backend honours.
+    InvalidValue for one that names no address or executors that are too small for a task, and
+    IllegalArgumentException for settings that no backend honours.
     """
     if IO_ENCRYPTION_ENABLED.read(conf):
         raise IllegalArgumentException(
@@ -58,13 +63,17 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
             conf.set(DYNAMIC_ALLOCATION_ENABLED.name, "false")
         cores = len(os.sched_getaffinity(0)) if match[1] == "*" else int(match[1] or 1)
         conf.set(TASK_MAX_FAILURES.name, match[2] or _LOCAL_TASK_FAILURES)
+        if MIN_REGISTERED_RESOURCES_RATIO.read(conf):
+            conf.set(MIN_REGISTERED_RESOURCES_RATIO.name, 0)  # there is one executor to wait for
         if cores > 0:
+            _check_task_cpus(master, cores, conf)
             return LocalBackend(cores, conf.as_mapping(), local_dir)
     elif match := _LOCAL_CLUSTER.fullmatch(master):
         from minimesos.spark.backends.local_cluster import PrivateCluster
 
         agents, cores, memory_mb = map(int, match.groups())
         if agents and cores and memory_mb:
+            _check_task_cpus(master, cores, conf)
             cluster = PrivateCluster(agents, cores, memory_mb, conf)
             return _on_mesos(conf, cluster, local_dir)
     elif master.startswith("mesos://"):
@@ -75,6 +84,11 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
         f"Could not parse Master URL: '{master}' (known forms: local, local[N], local[*], "
         "local[N,failures], local-cluster[executors,cores,memory], mesos://host:port)"
     )
+
+
+def _check_task_cpus(master: str, cores: int, conf: SparkConf) -> None:
+    if cores < TASK_CPUS.read(conf):
+        raise InvalidValue(f"{master} has fewer cores than {TASK_CPUS.shown(conf)} of one task")
 
 
 def _on_mesos(conf: SparkConf, cluster: Cluster, local_dir: str) -> Backend:

@@ -254,6 +254,13 @@ def test_a_timer_takes_the_place_of_an_older_one_of_its_name(runner):
     assert names == ["t", "u"]
 
 
+@pytest.mark.parametrize("master", ["local[1]", "local-cluster[2,1,512]"])
+def test_a_master_whose_executors_are_too_small_for_a_task_is_refused(master, tmp_path):
+    conf = SparkConf(loadDefaults=False).set("spark.task.cpus", 2)
+    with pytest.raises(InvalidValue, match=re.escape(f"{master} has fewer cores than spark.task")):
+        JobRunner.start(master, conf, str(tmp_path))
+
+
 def test_an_unknown_master_is_refused(tmp_path):
     with pytest.raises(SparkException, match="Could not parse Master URL: 'yarn'"):
         JobRunner.start("yarn", SparkConf(loadDefaults=False), str(tmp_path))
