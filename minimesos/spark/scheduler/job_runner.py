@@ -267,7 +267,7 @@ class JobRunner:
         del self._timers[name]
         if name == PROGRESS_TIMER:
             self._show_progress()
-        else:
+        elif self._end is None:  # else the backend may have been stopped
             self._enter(self._core.timer_fired, name)
 
     def _show_progress(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import re
 import signal
@@ -259,6 +260,22 @@ def test_a_master_whose_executors_are_too_small_for_a_task_is_refused(master, tm
     conf = SparkConf(loadDefaults=False).set("spark.task.cpus", 2)
     with pytest.raises(InvalidValue, match=re.escape(f"{master} has fewer cores than spark.task")):
         JobRunner.start(master, conf, str(tmp_path))
+
+
+def test_after_stop_timers_mean_nothing(runner):
+    fired = []
+    runner._core.timer_fired = lambda name, now: fired.append(name)
+
+    async def fire():
+        runner._set_timer(SetTimer("t", 0.0))
+        while runner._timers:
+            await asyncio.sleep(0)
+
+    LoopThread.shared().call(fire())
+    assert fired == ["t"]
+    runner.stop()
+    LoopThread.shared().call(fire())
+    assert fired == ["t"]
 
 
 def test_an_unknown_master_is_refused(tmp_path):
