@@ -21,9 +21,14 @@ FRAMEWORKS_MAX = 5
 FAILOVER_TIMEOUT_MAX_S = 300
 
 
-def torment(cluster: SimCluster, seconds: float, faults: Faults = BAD_NETWORK) -> None:
+def torment(
+    cluster: SimCluster,
+    seconds: float,
+    faults: Faults = BAD_NETWORK,
+    nemesis: Nemesis | None = None,
+) -> None:
     """Let misfortune befall a cluster for some virtual seconds."""
-    nemesis = Nemesis(cluster)
+    nemesis = nemesis or Nemesis(cluster)
     cluster.network.faults = faults
     until = cluster.now + seconds
     while cluster.now < until:

@@ -45,6 +45,7 @@ class SimSparkExecutor:
         self._driver_url = driver_url
         self._register = register
         self._lives_s = lives_s
+        self.is_frozen = False
         self._effects: list[Effect] = []
 
     def start(self, now: float) -> list[Effect]:
@@ -56,6 +57,8 @@ class SimSparkExecutor:
 
     def handle(self, stimulus: Stimulus, now: float) -> list[Effect]:
         """React to the driver and to time."""
+        if self.is_frozen:
+            return []
         match stimulus:
             case Connected():
                 self._send(spark_pb2.ExecutorFrame(register=self._register))
@@ -117,17 +120,28 @@ class ExecutorProgram:
             nonce=next(secrets).encode(),
         )
         self._simulator = simulator
+        self._executor = SimSparkExecutor(options["--driver-url"], register, lives_s)
         self._node = Node(
             name=f"spark executor {task.task_id.value} on {host}",
             kind=EXECUTOR_KIND,
             host=host,
-            actor=SimSparkExecutor(options["--driver-url"], register, lives_s),
+            actor=self._executor,
             other_effect=_unexpected,
             on_stop=lambda stop: ended(
                 mesos_pb2.TASK_FAILED if stop.exit_code else mesos_pb2.TASK_FINISHED
             ),
         )
+        self._ended = ended
         simulator.start(self._node)
+
+    def freeze(self) -> None:
+        """Do and notice nothing any more, as by `kill -STOP`."""
+        self._executor.is_frozen = True
+
+    def die(self) -> None:
+        """End as by `kill -9`: whoever has started it sees that."""
+        self.kill()
+        self._ended(mesos_pb2.TASK_FAILED)
 
     def kill(self) -> None:
         """End the process; its connection breaks."""

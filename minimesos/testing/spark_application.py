@@ -23,7 +23,7 @@ from minimesos.testing import builders
 from minimesos.testing.cluster import DRIVER_PORT, SimCluster
 from minimesos.testing.framework import SimFramework
 from minimesos.testing.simulated_executor import ExecutorProgram
-from minimesos.testing.spark_driver import SimDriver, StopDriver, Tell, Work
+from minimesos.testing.spark_driver import SimDriver, StopDriver, TasksWait, Tell, Work
 
 
 class SimSparkApplication(SimFramework):
@@ -36,7 +36,10 @@ class SimSparkApplication(SimFramework):
         self, cluster: SimCluster, name: str, conf: Mapping[str, str], *, wait: bool = True
     ) -> None:
         info = builders.framework_info(
-            name, MESOS_ROLE.read(conf), failover_timeout=MESOS_FAILOVER_TIMEOUT.read(conf)
+            name,
+            MESOS_ROLE.read(conf),
+            id=MESOS_FRAMEWORK_ID.read(conf) or "",
+            failover_timeout=MESOS_FAILOVER_TIMEOUT.read(conf),
         )
         super().__init__(cluster, info)
         self.conf = dict(conf)
@@ -68,7 +71,7 @@ class SimSparkApplication(SimFramework):
     def submit_tasks(self, count: int) -> None:
         """Have some more tasks done."""
         self.work.submit(count)
-        self._tell("revive")
+        self._cluster.simulator.give(self.node, TasksWait())
 
     def request_total_executors(self, total: int) -> None:
         """Ask for executors, as dynamic allocation does."""

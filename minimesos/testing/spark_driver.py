@@ -65,6 +65,11 @@ class Tell(Stimulus):
 
 
 @dataclass(frozen=True, slots=True)
+class TasksWait(Stimulus):
+    """The user's program has tasks to be done."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopDriver(Stimulus):
     """The user's program ends."""
 
@@ -120,6 +125,7 @@ class SimDriver:
         self._session = session
         self._url = url
         self._expected: set[str] = set()
+        self._used_ids: set[str] = set()
         self._peers: dict[str, str] = {}  # by executor id
         self._ids: dict[str, str] = {}  # by peer
         self._now = 0.0
@@ -142,7 +148,7 @@ class SimDriver:
             ExecutorGone: lambda effect: self._lose(
                 effect.executor_id, effect.reason, effect.caused_by_tasks
             ),
-            ExecutorLeaves: lambda effect: self._lose(effect.executor_id, effect.reason, False),
+            ExecutorLeaves: lambda effect: self._retire(effect.executor_id, effect.reason),
             SendToExecutor: lambda effect: self._send(effect.executor_id, effect.frame),
             AskForTasks: self._ask_for_tasks,
             TaskResults: lambda effect: app.work.ended(effect.executor_id, effect.results.task_ids),
@@ -165,6 +171,9 @@ class SimDriver:
         match stimulus:
             case Tell():
                 self._tell(stimulus.method, *stimulus.arguments)
+            case TasksWait():
+                self._feed()
+                self._tell("revive")
             case StopDriver():
                 self._stop()
             case TimerFired(name=name) if name.startswith((_CORE, _SILENCE, _REASON, _SHUTDOWN)):
@@ -213,6 +222,10 @@ class SimDriver:
             if self._app.offers.pop(offer_id.value, None) is None:
                 raise Violation(f"offer {offer_id.value} is answered twice, or after its end")
         for operation in call.accept.operations:
+            for task in operation.launch.task_infos:
+                if task.task_id.value in self._used_ids:
+                    raise Violation(f"task id {task.task_id.value} is used again")
+                self._used_ids.add(task.task_id.value)
             self._app.launched(operation.launch.task_infos)
         self._hear(self._session.handle(Submit(call), self._now))
 
@@ -256,6 +269,8 @@ class SimDriver:
                 self._register(peer, stimulus.message.register)
             elif executor_id is not None:
                 self._hear_executor(executor_id, stimulus.message)
+            else:
+                self._effects.append(Close(peer))  # it was given up
         elif isinstance(stimulus, Disconnected) and executor_id is not None:
             self._effects.append(SetTimer(_REASON + executor_id, self._now + REASON_TIMEOUT_S))
 
@@ -273,19 +288,19 @@ class SimDriver:
             self._send(executor_id, spark_pb2.DriverFrame(shutdown=True))
         self._tell("attached", executor_id)
         self._heard(executor_id)
-        self.feed()
+        self._feed()
 
     def _hear_executor(self, executor_id: str, frame: spark_pb2.ExecutorFrame) -> None:
         self._heard(executor_id)
         if frame.HasField("results"):
             self._app.work.ended(executor_id, frame.results.task_ids)
-            self.feed()
+            self._feed()
 
     def _heard(self, executor_id: str) -> None:
         silent_s = NETWORK_TIMEOUT.read(self._app.conf)
         self._effects.append(SetTimer(_SILENCE + executor_id, self._now + silent_s))
 
-    def feed(self) -> None:
+    def _feed(self) -> None:
         """Give executors tasks that wait."""
         for executor_id, register in self.executors.items():
             frame = self._app.work.take(executor_id, register.cores)
@@ -299,13 +314,23 @@ class SimDriver:
 
     def _lose(self, executor_id: str, reason: str, caused_by_tasks: bool) -> None:
         self._expected.discard(executor_id)
-        if self.executors.pop(executor_id, None) is None:
-            return
-        peer = self._peers.pop(executor_id)
-        del self._ids[peer]
+        peer = self._peers.get(executor_id)
+        if peer is not None:
+            self._effects.append(Close(peer))
+            self._forget(executor_id, reason, caused_by_tasks)
+
+    def _retire(self, executor_id: str, reason: str) -> None:
+        """It has been asked to end, which it may do in its own time."""
+        self._expected.discard(executor_id)
+        if executor_id in self._peers:
+            self._forget(executor_id, reason, False)
+
+    def _forget(self, executor_id: str, reason: str, caused_by_tasks: bool) -> None:
+        del self.executors[executor_id]
+        del self._ids[self._peers.pop(executor_id)]
         self._effects += [CancelTimer(_SILENCE + executor_id), CancelTimer(_REASON + executor_id)]
-        self._effects.append(Close(peer))
         self._app.work.lost(executor_id)
-        self._app.lost.append((executor_id, reason, caused_by_tasks))
-        self._tell("detached", executor_id)
-        self.feed()
+        if not self.is_stopping:
+            self._app.lost.append((executor_id, reason, caused_by_tasks))
+            self._tell("detached", executor_id)
+            self._feed()

@@ -4,9 +4,9 @@ A pure core: `offers` decides which executors are launched on what; this keeps t
 executors start, fail and end, and says what to tell master and driver. Executors get their tasks
 from the driver itself, so nothing here knows of those.
 
-Calls may be lost with the stream to the master, and a driver may come back under the id of one that
-has died. So this reconciles: at every new subscription, and from time to time. A task that nobody
-here knows is an old driver's, and is killed.
+Calls may be lost with the stream to the master, and a driver may come back under the id of a
+framework whose driver has died. So this reconciles: at such subscriptions, and from time to time. A
+task that nobody here knows is an old driver's, and is killed.
 
 Source: Spark's documentation "Running Spark on Mesos", coarse-grained mode; Mesos's
 "Reconciliation".
@@ -14,9 +14,9 @@ Source: Spark's documentation "Running Spark on Mesos", coarse-grained mode; Mes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from minimesos.actor import CancelTimer, Effect, SetTimer
+from minimesos.actor import Effect, SetTimer
 from minimesos.log import get_logger
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import spark_pb2
@@ -39,23 +39,19 @@ from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.mesos import (
     EXCLUDE_AGENT_AFTER_FAILURES,
     EXCLUDE_AGENT_TIMEOUT,
+    MESOS_FAILOVER_TIMEOUT,
     MESOS_FRAMEWORK_ID,
     MESOS_ROLE,
 )
 from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
 RECONCILE = "reconcile"
-TAKE_OVER = "take over"
 
 RECONCILE_INTERVAL_S = 300.0
 DOUBT_S = 60.0
 """How long a master may not know of an executor: its agent may be about to register again."""
-TAKE_OVER_TIMEOUT_S = 10.0
-"""How long a driver that may not be the first of its framework waits for word of the tasks there
-are. A master that has just been elected does not answer before it knows its agents."""
-
-_LAST_ANSWER = "end-of-reconciliation"
-"""Id of no task. Masters answer in order, so the answer for it comes after all others."""
+IDS_PER_S = 1000
+"""Executors that an application launches in a second, at most, counted from its start."""
 
 _log = get_logger(__name__)
 
@@ -77,15 +73,11 @@ class CoarseGrainedCore:
         self._last_failure = ""
         self._framework_id = ""
         self._driver_url = ""
-        self._is_taking_over = MESOS_FRAMEWORK_ID.read(conf) is not None
-        self._held: list[mesos_pb2.Offer] = []  # while it is
+        self._may_come_back = MESOS_FRAMEWORK_ID.read(conf) is not None
+        self._may_be_followed = MESOS_FAILOVER_TIMEOUT.read(conf) > 0
         self._is_stuck = False
         self._stopping = False
         self._effects: list[Effect] = []
-        self._timers: dict[str, Callable[[float], None]] = {
-            RECONCILE: self._reconcile,
-            TAKE_OVER: self._taken_over,
-        }
 
     @property
     def default_parallelism(self) -> int:
@@ -118,19 +110,18 @@ class CoarseGrainedCore:
         self._driver_url = driver_url
         if self._stopping:
             return
-        if is_first and not self._is_taking_over:
+        if is_first and not self._may_come_back:
             self._effects.append(SetTimer(RECONCILE, now + RECONCILE_INTERVAL_S))
             return
+        if is_first and self._may_be_followed:
+            # An agent that the master has yet to hear of may run an old driver's executors, so
+            # that asking does not help: what is counted from the time is never counted twice.
+            self._ledger.next_executor_id = int(now * IDS_PER_S)
         self._reconcile(now)
-        if self._is_taking_over:
-            self._call(calls.reconcile([(_LAST_ANSWER, "")]))
-            self._effects.append(SetTimer(TAKE_OVER, now + TAKE_OVER_TIMEOUT_S))
-        else:
-            self.revive(now)  # an earlier call may have been lost
+        self.revive(now)  # an earlier call may have been lost
 
     def disconnected(self, now: float) -> None:
-        """Executors go on; what was offered is void."""
-        self._held.clear()
+        """Executors go on. Offers are void, but they are answered when they come."""
 
     def _reconcile(self, now: float) -> None:
         """Ask what became of our executors, and which tasks there are that are none of ours."""
@@ -141,26 +132,15 @@ class CoarseGrainedCore:
         self._call(calls.reconcile())
         self._effects.append(SetTimer(RECONCILE, now + RECONCILE_INTERVAL_S))
 
-    def _taken_over(self, now: float) -> None:
-        """All tasks of earlier drivers are heard of, so that no id of theirs is used again."""
-        if self._is_taking_over:
-            self._is_taking_over = False
-            self._effects.append(CancelTimer(TAKE_OVER))
-            held, self._held = self._held, []
-            self.offers(held, now)
-
     def timer_fired(self, name: str, now: float) -> None:
         if not self._stopping:
-            self._timers[name](now)
+            self._reconcile(now)
 
     # -- offers -----------------------------------------------------------------------------------
 
     def offers(self, offers: Sequence[mesos_pb2.Offer], now: float) -> None:
         if self._stopping:
-            self._decline(offers)
-            return
-        if self._is_taking_over:
-            self._held.extend(offers)
+            self._call(calls.decline(offers))
             return
         answers = answer_offers(offers, self._settings, self._ledger, now)
         self._shortage.note(answers)
@@ -173,7 +153,7 @@ class CoarseGrainedCore:
                 self._call(calls.decline([answer.offer], answer.refuse_seconds))
 
     def rescinded(self, offer_id: str, now: float) -> None:
-        self._held = [offer for offer in self._held if offer.id.value != offer_id]
+        """Offers are answered when they come."""
 
     def _look_whether_stuck(self, now: float) -> None:
         """Give up if executors fail wherever they are launched; wait if they once did not."""
@@ -194,10 +174,6 @@ class CoarseGrainedCore:
         )
         self._effects.append(GiveUp(message))
 
-    def _decline(self, offers: Sequence[mesos_pb2.Offer]) -> None:
-        if offers:
-            self._call(calls.decline(offers))
-
     def _accept(self, answer: Answer) -> None:
         offer = answer.offer
         tasks = []
@@ -216,9 +192,6 @@ class CoarseGrainedCore:
 
     def update(self, status: mesos_pb2.TaskStatus, now: float) -> None:
         task_id = status.task_id.value
-        if task_id == _LAST_ANSWER:
-            self._taken_over(now)
-            return
         self._ledger.heard_of(task_id)
         executor = self._ledger.executors.get(task_id)
         if executor is None or executor.state != status.state:
@@ -338,8 +311,6 @@ class CoarseGrainedCore:
 
     def stop(self, now: float) -> None:
         self._stopping = True
-        self._decline(self._held)
-        self._held.clear()
 
     def _call(self, call: scheduler_pb2.Call) -> None:
         self._effects.append(CallMaster(call))

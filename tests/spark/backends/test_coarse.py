@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from minimesos.actor import CancelTimer, Effect, SetTimer
+from minimesos.actor import Effect, SetTimer
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.spark.backends.coarse import (
     DOUBT_S,
     RECONCILE,
     RECONCILE_INTERVAL_S,
-    TAKE_OVER,
     CoarseGrainedCore,
 )
 from minimesos.spark.backends.coarse_task import CoarseTasks
@@ -463,60 +462,40 @@ def test_a_task_that_nobody_knows_is_killed_where_it_is(driver: Told) -> None:
 # -- coming back as an older framework ------------------------------------------------------------
 
 
-@pytest.fixture
-def successor() -> Told:
-    told = Told(mesos_driver_frameworkId="F-1")
-    told.subscribe()
-    return told
+def test_a_driver_with_a_framework_id_asks_what_runs_and_kills_it() -> None:
+    driver = Told(mesos_driver_frameworkId="F-1")
+    driver.subscribe()
+    assert asked_for(driver.calls()) == [[]]
+    driver.update("41", "RUNNING")
+    assert driver.kinds() == ["KILL"]
+    assert driver.launch() == "42"
 
 
-def test_a_driver_with_a_framework_id_launches_nothing_before_it_knows_what_runs(
-    successor: Told,
-) -> None:
-    effects = successor.effects()
-    asked = asked_for([each.call for each in effects if isinstance(each, CallMaster)])
-    assert [len(tasks) for tasks in asked] == [0, 1]
-    assert any(isinstance(each, SetTimer) and each.name == TAKE_OVER for each in effects)
-    successor.offer("a1")
-    successor.offer("a2")
-    successor.core.rescinded("o2", successor.now)
-    reconciled(successor, "41", "RUNNING")
-    assert successor.kinds() == ["KILL"]
-    reconciled(successor, asked[1][0], "LOST")
-    effects = successor.effects()
-    assert CancelTimer(TAKE_OVER) in effects
-    assert ExpectExecutor("42") in effects
-    assert sum(isinstance(each, CallMaster) for each in effects) == 1
-
-
-def test_a_master_that_does_not_answer_holds_a_driver_up_for_a_while_only(successor: Told) -> None:
-    successor.offer("a1")
-    successor.effects()
-    successor.core.timer_fired(TAKE_OVER, successor.now)
-    assert successor.kinds() == ["ACCEPT"]
-
-
-def test_offers_that_were_held_are_void_after_a_disconnection(successor: Told) -> None:
-    successor.offer("a1")
-    successor.core.disconnected(successor.now)
-    successor.subscribe()
-    successor.effects()
-    successor.core.timer_fired(TAKE_OVER, successor.now)
-    assert successor.calls() == []
+def test_a_driver_that_others_may_follow_counts_ids_from_the_time_it_came_back() -> None:
+    driver = Told(mesos_driver_frameworkId="F-1", mesos_driver_failoverTimeout=60)
+    driver.subscribe()
+    assert driver.launch() == "1000000"
+    follower = Told(mesos_driver_frameworkId="F-1", mesos_driver_failoverTimeout=60)
+    follower.now += 1
+    follower.subscribe()
+    assert follower.launch() == "1001000"
+    follower.core.disconnected(follower.now)
+    follower.now += 1
+    follower.subscribe()
+    assert follower.launch() == "1001001"
 
 
 def test_a_launch_under_a_taken_id_kills_the_other_task_and_is_tried_under_the_next(
-    successor: Told,
+    driver: Told,
 ) -> None:
-    successor.core.timer_fired(TAKE_OVER, successor.now)
     for id in ("0", "1"):
-        assert successor.launch() == id
+        assert driver.launch() == id
         message = f"Task has duplicate ID: {id}"
-        successor.update(id, "ERROR", uuid=b"", reason=Status.REASON_TASK_INVALID, message=message)
-        kill, revive = successor.calls()
+        driver.update(id, "ERROR", uuid=b"", reason=Status.REASON_TASK_INVALID, message=message)
+        kill, revive = driver.calls()
         assert (kill.kill.task_id.value, kill.kill.agent_id.value) == (id, "")
         assert revive.type == Call.REVIVE
-    assert successor.launch() == "2"
+    assert driver.launch() == "2"
 
 
 # -- the end --------------------------------------------------------------------------------------
@@ -536,10 +515,3 @@ def test_after_stop_offers_are_declined_and_nothing_is_said_of_executors(driver:
     driver.update(id, "FAILED")
     assert driver.effects() == []
     assert driver.core.is_idle
-
-
-def test_offers_that_are_held_are_declined_when_the_driver_stops(successor: Told) -> None:
-    successor.offer("a1")
-    successor.effects()
-    successor.core.stop(successor.now)
-    assert successor.kinds() == ["DECLINE"]
