@@ -126,7 +126,8 @@ class Framework:
     unreachable_tasks: dict[str, Task] = field(default_factory=dict)
     executors: dict[str, dict[str, Executor]] = field(default_factory=dict)  # by agent, by id
     offers: dict[str, Offer] = field(default_factory=dict)
-    used: Resources = Resources.EMPTY
+    # Apart from each other, as the same port of two agents would be one port in a sum.
+    used_by_agent: dict[str, Resources] = field(default_factory=dict)
     capabilities: frozenset[Capability.Type] = frozenset()
     roles: tuple[str, ...] = ()
 
@@ -142,6 +143,11 @@ class Framework:
     @property
     def name(self) -> str:
         return self.info.name
+
+    @property
+    def used(self) -> Resources:
+        """What its tasks and executors use on all agents."""
+        return total(self.used_by_agent.values())
 
     @property
     def connected(self) -> bool:
@@ -282,16 +288,16 @@ class Cluster:
         self._discharge(framework, agent, executor.resources)
 
     def _charge(self, framework: Framework, agent: Agent, resources: Resources) -> None:
-        framework.used = framework.used + resources
-        agent.used[framework.id] = agent.used.get(framework.id, Resources.EMPTY) + resources
+        used = agent.used.get(framework.id, Resources.EMPTY) + resources
+        agent.used[framework.id] = framework.used_by_agent[agent.id] = used
 
     def _discharge(self, framework: Framework, agent: Agent, resources: Resources) -> None:
-        framework.used = framework.used - resources
         rest = agent.used.get(framework.id, Resources.EMPTY) - resources
         if rest:
-            agent.used[framework.id] = rest
+            agent.used[framework.id] = framework.used_by_agent[agent.id] = rest
         else:
             agent.used.pop(framework.id, None)
+            framework.used_by_agent.pop(agent.id, None)
 
     # -- offers -----------------------------------------------------------------------------------
 

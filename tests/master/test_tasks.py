@@ -47,6 +47,19 @@ def test_a_terminal_task_frees_its_resources_at_once_and_goes_when_acknowledged(
     ]
 
 
+def test_tasks_on_two_agents_may_have_the_same_port(world):
+    framework = world.framework()
+    used = Resources.parse("cpus:1;ports:[31005-31005]")
+    for name in ("a1", "a2"):
+        agent = world.agent(name, "cpus:4;mem:1024;ports:[31000-31009]")
+        framework.running(name, agent, f"on-{name}", resources=used.to_proto())
+    record = world.master.cluster.frameworks[framework.id]
+    framework.update("a1", "on-a1", mesos_pb2.TASK_FINISHED)
+    assert record.used.unallocated() == used
+    framework.update("a2", "on-a2", mesos_pb2.TASK_FINISHED)
+    assert record.used == Resources.EMPTY
+
+
 def test_an_acknowledgement_of_an_older_update_does_not_end_the_task(world):
     agent = world.agent()
     framework = world.framework()
