@@ -87,8 +87,10 @@ class ProcessCluster:
         cpus: float = 1,
         mem_mb: int = 2048,
         agent_flags: Sequence[str] = (),
+        master_flags: Sequence[str] = (),
     ) -> None:
         self._number_of_agents = agents
+        self._master_flags = list(master_flags)
         self._agent_flags = [f"--resources=cpus:{cpus:g};mem:{mem_mb}", *agent_flags]
         self.agents: list[Program] = []
 
@@ -121,7 +123,7 @@ class ProcessCluster:
     def start_master(self, port: int) -> Program:
         """Start a master on `port`; `__enter__` has done so once."""
         flags = ["--registry=in_memory", "--ip=127.0.0.1", f"--port={port}"]
-        return Program("master", flags, _SERVING)
+        return Program("master", [*flags, *self._master_flags], _SERVING)
 
     def start_agent(self) -> Program:
         """Start one more agent; `wait_up` of what is returned gives its id."""
