@@ -20,7 +20,6 @@ from typing import Any
 from minimesos.actor import CancelTimer, Effect, SetTimer
 from minimesos.drivers.scheduler_session import SchedulerSession, acknowledgement
 from minimesos.drivers.session import Arrived, Failed, Leave, Submit, Subscribed, Unsubscribed
-from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import spark_pb2
@@ -46,6 +45,7 @@ from minimesos.spark.backends.mesos_core import (
 from minimesos.spark.backends.server import ExecutorServer
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
+from minimesos.spark.errors import SparkException
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.settings.application import REGISTRATION_TIMEOUT
 from minimesos.spark.settings.mesos import MESOS_COARSE_SHUTDOWN_TIMEOUT
@@ -256,9 +256,15 @@ class MesosBackend:
 
     def _failed(self, effect: Failed) -> None:
         if not self._registered.done():
-            self._registered.set_exception(MinimesosError(effect.message))
+            info = self._framework
+            who = f"'{info.name}' in role '{info.role}'"
+            if info.principal:
+                who += f" with principal '{info.principal}'"
+            message = f"the application {who} is not taken on: {effect.message}"
+            self._registered.set_exception(SparkException(message))
         elif not self._stopping:
-            self._listener.backend_failed(effect.message)
+            message = f"Exiting due to error from cluster scheduler: {effect.message}"
+            self._listener.backend_failed(message)
 
     def _arrived(self, effect: Arrived) -> None:
         assert isinstance(effect.event, _EVENT)

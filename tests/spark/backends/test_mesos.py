@@ -1,0 +1,213 @@
+"""The Mesos backend's shell, in the coarse mode, against real masters and agents."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from minimesos.runtime.loop import LoopThread
+from minimesos.spark import SparkContext
+from minimesos.spark.backends.mesos import MesosBackend
+from minimesos.spark.errors import SparkException
+from minimesos.testing import LocalCluster
+from minimesos.testing.processes import ProcessCluster
+
+pytestmark = pytest.mark.integration
+
+SCRIPT = """
+import sys
+from minimesos.spark import SparkContext, SparkConf
+conf = SparkConf().set("spark.mesos.coarse.shutdownTimeout", "1h")
+sc = SparkContext(sys.argv[1], "orphan", conf=conf)
+print(sc.parallelize(range(10), 2).count(), flush=True)
+sys.stdin.readline()
+sc.stop()
+print("stopped")
+"""
+
+
+def test_a_driver_whose_master_is_gone_does_not_wait_for_its_word() -> None:
+    with ProcessCluster(agents=1) as cluster:
+        driver = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, cluster.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "10\n"
+        cluster.master.stop(signal.SIGKILL)
+        out, _ = driver.communicate("go\n", timeout=60)
+        assert out == "stopped\n"
+
+
+def test_executors_that_cannot_start_fail_the_job_and_say_why() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    warnings = [line for line in done.stderr.splitlines() if "Executor did not start" in line]
+    assert len(warnings) == 2
+    assert all("exited with status 127" in line for line in warnings)
+    assert "no executor can be had" in done.stderr.splitlines()[-1]
+    assert "exited with status 127" in done.stderr.splitlines()[-1]
+
+
+HOMELESS = """
+from minimesos.spark import SparkContext, SparkConf
+conf = SparkConf().set("spark.mesos.executor.home", "/nowhere")
+SparkContext("local-cluster[1,1,512]", "homeless", conf=conf).parallelize([1], 1).count()
+"""
+
+
+def test_a_job_that_needs_too_much_memory_fails_with_peak_and_limit_and_the_next_one_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", GREEDY], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "failed 4 times" in done.stdout
+    assert re.search(r"Memory limit exceeded: Requested: 448MB Maximum Used: \d+MB", done.stdout)
+    assert done.stdout.splitlines()[-1] == "10"
+
+
+GREEDY = """
+from minimesos.spark import SparkContext
+sc = SparkContext("local-cluster[1,1,32]", "greedy")
+def devour(it):
+    eaten = []
+    while True:
+        eaten.append(b"x" * 50_000_000)
+try:
+    sc.parallelize([1], 1).foreachPartition(devour)
+except Exception as error:
+    print(error)
+print(sc.parallelize(range(10), 2).count())
+"""
+
+
+def test_a_master_that_cannot_be_reached_is_named_once_the_time_is_over() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNREACHABLE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "no answer from the master at 127.0.0.1:1 for 0.1 s" in last
+
+
+UNREACHABLE = """
+from minimesos.spark import SparkContext, SparkConf
+conf = SparkConf().set("spark.minimesos.registrationTimeout", "100ms")
+SparkContext("mesos://127.0.0.1:1", "nowhere", conf=conf)
+"""
+
+
+def test_constraints_that_no_agent_meets_are_named_while_the_job_waits() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CONSTRAINED], capture_output=True, text=True, timeout=60, check=False
+    )
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    start = next(n for n, line in enumerate(lines) if "Initial job has not accepted" in line)
+    need, agent = lines[start + 1 : start + 3]
+    assert need == "an executor needs cpus:1, mem:896 on an agent with zone:a,b"
+    assert agent.startswith(
+        "agent localhost (cpus:1, mem:896): unmet constraints: no attribute zone"
+    )
+
+
+CONSTRAINED = """
+import threading
+from minimesos.spark import SparkContext, SparkConf
+conf = SparkConf().set("spark.mesos.constraints", "zone:a,b")
+conf.set("spark.starvation.timeout", "300ms")
+sc = SparkContext("local-cluster[1,1,512]", "constrained", conf=conf)
+threading.Timer(0.5, sc.cancelAllJobs).start()
+try:
+    sc.parallelize([1], 1).count()
+except Exception:
+    sc.stop()
+"""
+
+
+# -- in this process ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(agents=1, cpus=1) as running:
+        yield running
+
+
+def backend_of(context: SparkContext) -> MesosBackend:
+    assert context._runner is not None
+    backend = context._runner._backend
+    assert isinstance(backend, MesosBackend)
+    return backend
+
+
+def on_loop(call: Callable[..., Any], *arguments: Any) -> Any:
+    async def run() -> Any:
+        result = call(*arguments)
+        return await result if asyncio.iscoroutine(result) else result
+
+    return LoopThread.shared().call(run(), 10)
+
+
+def test_a_role_that_the_master_refuses_is_the_callers_error(cluster: LocalCluster) -> None:
+    with pytest.raises(SparkException, match="is not a valid role") as info:
+        cluster.spark_context("pi", **{"spark.mesos.role": "a b", "spark.mesos.principal": "me"})
+    assert str(info.value).startswith(
+        "the application 'pi' in role 'a b' with principal 'me' is not taken on: "
+    )
+
+
+def test_the_scheduler_drivers_thread_is_a_daemon_named_after_the_backend(
+    cluster: LocalCluster,
+) -> None:
+    def threads() -> list[bool]:
+        name = "MesosCoarseGrainedSchedulerBackend-mesos-driver"
+        return [thread.daemon for thread in threading.enumerate() if thread.name == name]
+
+    with cluster.spark_context():
+        assert threads() == [True]
+    assert threads() == []
+
+
+def test_a_second_stop_only_warns(cluster: LocalCluster, caplog: pytest.LogCaptureFixture) -> None:
+    context = cluster.spark_context()
+    backend = backend_of(context)
+    context.stop()
+    logger = logging.getLogger("minimesos.spark.backends.mesos")
+    logger.addHandler(caplog.handler)
+    try:
+        on_loop(backend.stop)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "the backend is being stopped already" in caplog.messages
+
+
+def test_an_executor_that_is_not_needed_is_killed_and_its_core_used_again(
+    cluster: LocalCluster,
+) -> None:
+    with cluster.spark_context() as sc:
+        assert sc.parallelize(range(4), 2).count() == 4
+        backend = backend_of(sc)
+        on_loop(backend.kill_executors, ["0"])
+        assert sc.parallelize(range(4), 2).count() == 4  # on its successor
+        deadline = time.monotonic() + 10
+        while True:
+            (framework,) = cluster.master.snapshot()["frameworks"]
+            ended = {task["id"]: task["state"] for task in framework["completed_tasks"]}
+            if ended or time.monotonic() > deadline:
+                break
+        assert ended == {"0": "TASK_KILLED"}
