@@ -17,9 +17,11 @@ from minimesos.runtime.scratch import Scratch
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.conf_files import conf_file
 from minimesos.spark.errors import PySparkRuntimeError
+from minimesos.spark.io.compression import find_codec
 from minimesos.spark.settings import EXECUTOR_ENV_PREFIX, check, unknown
 from minimesos.spark.settings.application import APP_NAME, LOCAL_DIR, MASTER
 from minimesos.spark.settings.scheduling import SCHEDULER_ALLOCATION_FILE, SCHEDULER_MODE
+from minimesos.spark.settings.storage import IO_COMPRESSION_CODEC, RDD_COMPRESS
 
 if TYPE_CHECKING:
     from minimesos.spark.scheduler.pools import Pools
@@ -32,7 +34,7 @@ _warned: set[str] = set()
 """Unknown settings that this process has warned of."""
 
 # What PySpark puts into every application's configuration.
-_DEFAULTS = {"spark.rdd.compress": "true", "spark.serializer.objectStreamReset": "100"}
+_DEFAULTS = {RDD_COMPRESS.name: "true", "spark.serializer.objectStreamReset": "100"}
 
 
 def application_settings(
@@ -73,13 +75,20 @@ def application_settings(
     return settings
 
 
-def warn_of_unknown(conf: SparkConf) -> None:
-    """Log which settings nobody knows, in one line, and once in this process."""
+def warn_of_settings(conf: SparkConf) -> None:
+    """Log, once in this process, which settings nobody knows, in one line, or have no effect."""
     names = set(conf.as_mapping()) - _warned
     _warned.update(names)
     problem = unknown(names)
     if problem is not None:
         _log.warning(problem)
+    codec = IO_COMPRESSION_CODEC.read(conf)
+    if IO_COMPRESSION_CODEC.name in names and find_codec(codec) is None:
+        _log.warning(
+            "Codec is not installed here; what the driver sends is not compressed",
+            codec=codec,
+            install="minimesos[fast]",
+        )
 
 
 def spark_user() -> str:

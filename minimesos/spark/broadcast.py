@@ -16,6 +16,14 @@ from typing import Any, Generic, TypeVar
 from minimesos.spark import closure
 from minimesos.spark.env import Location, WorkerEnv
 from minimesos.spark.errors import PySparkRuntimeError
+from minimesos.spark.io.compression import codec_of
+from minimesos.spark.io.pieces import load_pieces, write_pieces
+from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings.storage import (
+    BROADCAST_BLOCK_SIZE,
+    BROADCAST_CHECKSUM,
+    BROADCAST_COMPRESS,
+)
 from minimesos.spark.taskcontext import TaskContext
 
 T = TypeVar("T")
@@ -35,8 +43,9 @@ class Broadcast(Generic[T]):
         value: T,
         location: Location,
         forget: Callable[[], None],
+        conf: Texts,
     ) -> None:
-        """Write the value's file at once; `forget` drops it from all workers."""
+        """Write the value's file at once, as `conf` says; `forget` drops it from all workers."""
         self._id = broadcast_id
         self._location: Location | None = location
         self._value: T | None = value
@@ -48,7 +57,13 @@ class Broadcast(Generic[T]):
             raise pickle.PicklingError(f"Could not serialize broadcast: {error}") from error
         os.makedirs(location.root, exist_ok=True)
         with open(path, "wb") as file:
-            file.write(data)
+            write_pieces(
+                file,
+                data,
+                BROADCAST_BLOCK_SIZE.read(conf),
+                codec_of(conf, BROADCAST_COMPRESS),
+                BROADCAST_CHECKSUM.read(conf),
+            )
         # Also when the program drops its last reference: closures that use it hold one.
         self._discard = weakref.finalize(self, _discard, path, forget)
         self._discard.atexit = False
@@ -90,7 +105,7 @@ class Broadcast(Generic[T]):
         if self._id not in env.broadcasts:
             assert self._location is not None
             with open(_local_file(self._location, file_name(self._id), env), "rb") as file:
-                env.broadcasts[self._id] = pickle.load(file)
+                env.broadcasts[self._id] = load_pieces(file)
         value: T = env.broadcasts[self._id]
         return value
 

@@ -29,7 +29,7 @@ from minimesos.spark.application import (
     application_settings,
     make_scratch,
     spark_user,
-    warn_of_unknown,
+    warn_of_settings,
 )
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.conf import SparkConf
@@ -136,7 +136,7 @@ class SparkContext(Sources):
         level = LOG_LEVEL.read(conf)
         if level is not None:
             self.setLogLevel(level)
-        warn_of_unknown(conf)
+        warn_of_settings(conf)
         self.master = MASTER.read(conf) or ""
         self.appName = APP_NAME.read(conf) or ""
         self._scratch = make_scratch(conf)
@@ -158,7 +158,7 @@ class SparkContext(Sources):
         runner = self._running()
         broadcast_id = next(self._next_broadcast_id)
         forget = partial(runner.clean_up, broadcast_ids=[broadcast_id])
-        return Broadcast(broadcast_id, value, runner.driver_location, forget)
+        return Broadcast(broadcast_id, value, runner.driver_location, forget, self._conf)
 
     def accumulator(
         self, value: T, accum_param: AccumulatorParam[T] | None = None

@@ -18,8 +18,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from minimesos.spark.io.compression import Codec, codec_of
 from minimesos.spark.setting_kinds import MIB
 from minimesos.spark.settings.executors import EXECUTOR_MEMORY, MEMORY_FRACTION, WORKER_REUSE
+from minimesos.spark.settings.storage import RDD_COMPRESS
 
 if TYPE_CHECKING:
     from minimesos.spark.lineage import Lineage
@@ -123,8 +125,9 @@ class _Block(NamedTuple):
 class BlockStore:
     """The cached partitions of one worker: in memory up to a limit, then dropped or on disk."""
 
-    def __init__(self, limit_bytes: int, directory: str) -> None:
+    def __init__(self, limit_bytes: int, directory: str, compression: Codec | None = None) -> None:
         self._limit_bytes = limit_bytes
+        self._compression = compression
         self._directory = directory
         self._blocks: OrderedDict[BlockId, _Block] = OrderedDict()
         """Least recently used first."""
@@ -136,12 +139,13 @@ class BlockStore:
 
         Nothing is kept in the memory of a worker that runs one task only.
         """
+        compression = codec_of(conf, RDD_COMPRESS)
         if not WORKER_REUSE.read(conf):
-            return cls(0, directory)
+            return cls(0, directory, compression)
         executor_mib = EXECUTOR_MEMORY.read(conf)
         fraction = MEMORY_FRACTION.read(conf)
         share = (executor_mib - _RESERVED_MIB) * MIB * fraction / max(workers, 1)
-        return cls(max(int(share), _LIMIT_BYTES_MIN), directory)
+        return cls(max(int(share), _LIMIT_BYTES_MIN), directory, compression)
 
     @property
     def memory_bytes(self) -> int:
@@ -235,7 +239,7 @@ class BlockStore:
         os.makedirs(self._directory, exist_ok=True)
         try:
             with open(unfinished, "wb") as file:
-                write_batches(file, items)
+                write_batches(file, items, compression=self._compression)
             os.replace(unfinished, path)
         finally:
             _unlink(unfinished)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from minimesos.errors import InvalidValue
-from minimesos.spark import SparkConf
+from minimesos.spark import SparkConf, application
 from minimesos.spark.application import read_pools
+from minimesos.spark.io import compression
 
 POOLS = "<allocations><pool name='a'><weight>{}</weight></pool></allocations>"
 
@@ -76,3 +77,17 @@ def test_a_file_that_cannot_be_read_is_named_with_its_setting(
         InvalidValue, match=f"^spark.scheduler.allocation.file: {file}: .*{problem}"
     ):
         read_pools(fair(file))
+
+
+def test_a_codec_that_is_not_installed_is_said_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(application, "_warned", set())
+    monkeypatch.setattr(compression, "_lz4", None)
+    conf = SparkConf(loadDefaults=False)
+    application.warn_of_settings(conf)
+    assert caplog.text == ""
+    conf.set("spark.io.compression.codec", "snappy")
+    application.warn_of_settings(conf)
+    application.warn_of_settings(conf)
+    assert caplog.text.count("Codec is not installed here") == 1

@@ -38,7 +38,6 @@ from minimesos.spark.settings.shuffle import REDUCER_MAX_SIZE_IN_FLIGHT
 REPOSITORY = Path(minimesos.__file__).parents[1]
 NOT_READ = {
     "spark.app.id": "told to the user",
-    "spark.rdd.compress": "told to the user, as PySpark does",
     "spark.serializer.objectStreamReset": "told to the user, as PySpark does",
     "spark.scheduler.pool": "a local property of jobs",
     "spark.jobGroup.id": "a local property of jobs",
@@ -177,6 +176,7 @@ def test_all_malformed_settings_are_reported_at_once() -> None:
             {"spark.rpc.message.maxSize": "2g"},
             "spark.rpc.message.maxSize=2g must not be above 2047m",
         ),
+        ({"spark.broadcast.blockSize": "0"}, "spark.broadcast.blockSize=0 must be above 0"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(conf: dict[str, str], problem: str) -> None:

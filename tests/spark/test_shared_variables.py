@@ -83,7 +83,7 @@ def test_a_worker_on_another_host_fetches_the_file_once(tmp_path: Path) -> None:
         copy.write_bytes((driver / path).read_bytes())
         return str(copy)
 
-    made = Broadcast(3, "value", Location("driver", "there", "", str(driver)), lambda: None)
+    made = Broadcast(3, "value", Location("driver", "there", "", str(driver)), lambda: None, {})
     travelled = pickle.loads(pickle.dumps(made))
     for _ in range(2):
         env: Any = WorkerEnv("0", "here", str(executor), {}, None, fetch)  # type: ignore[arg-type]
@@ -150,3 +150,27 @@ def test_a_kept_closure_starts_each_task_from_zero(sc: SparkContext, runner: Any
             for _ in range(expected):
                 total.add(1)
         assert task.accumulator_updates() == [(total.aid, expected)]
+
+
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_broadcasts_are_compressed_and_checked_as_is_set(
+    start_context: Any, switch: str, tmp_path: Path
+) -> None:
+    settings = {
+        "spark.broadcast.compress": switch,
+        "spark.broadcast.checksum": switch,
+        "spark.broadcast.blockSize": "1k",
+    }
+    words = [f"word {number}" for number in range(10_000)]
+    with start_context(settings=settings) as sc:
+        shared = sc.broadcast(words)
+        (file,) = Path(sc._runner.driver_location.root).glob("broadcast_*")
+        assert (file.stat().st_size < len(pickle.dumps(words)) / 2) == (switch == "true")
+        assert sc.parallelize([9999], 1).map(lambda i: shared.value[i]).collect() == ["word 9999"]
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+        shared.unpersist()
+        if switch == "true":
+            with pytest.raises(Exception, match="checksum of a piece is wrong"):
+                sc.parallelize([0], 1).map(lambda i: shared.value[i]).collect()

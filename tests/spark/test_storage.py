@@ -160,3 +160,21 @@ def test_a_worker_that_runs_one_task_only_keeps_nothing_in_its_memory(tmp_path: 
     assert worker.read(on_disk_too).stored_blocks == [(1, 0)]
     worker.read(on_disk_too)
     assert on_disk_too.computed == 1
+
+
+def test_blocks_on_disk_are_compressed_if_that_is_set(tmp_path: Path) -> None:
+    class Words(Counted):
+        def compute(self, index: int, task: TaskContext) -> Iterator[Any]:
+            return iter(["word"] * 50_000)
+
+    sizes = []
+    for switch in ("true", "false"):
+        directory = tmp_path / switch
+        worker = Worker(directory, 0)
+        worker.blocks = BlockStore.of({"spark.rdd.compress": switch}, 1, str(directory))
+        rdd: Any = Words(1, StorageLevel.DISK_ONLY)
+        for _ in range(2):
+            task = TaskContext(env=worker.env)
+            assert len(list(worker.blocks.get_or_compute(rdd, 0, task))) == 50_000
+        sizes.append((directory / "rdd_1_0").stat().st_size)
+    assert sizes[0] < sizes[1] / 3

@@ -1,6 +1,7 @@
 """Objects in files: batches of records, each one length-prefixed pickle, one after another.
 
-Used for cached partitions on disk and for pickle files. Shuffle data has a format of its own.
+Used for cached partitions on disk, where batches may be compressed, and for pickle files. Shuffle
+data has a format of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, Any
 
+from minimesos.spark.io.compression import Codec, compress, decompress
+
 _LENGTH = struct.Struct(">Q")
+_CODEC_SHIFT = 56  # bits of a length, above which the number of the codec is
 _BATCH_BYTES = 256 * 1024
 _BATCH_RECORDS_MAX = 64 * 1024
 
@@ -26,14 +30,17 @@ def dump_objects(value: object) -> bytes:
         return closure.dumps(value)
 
 
-def write_batches(file: IO[bytes], items: Iterable[Any], batch_size: int = 0) -> None:
+def write_batches(
+    file: IO[bytes], items: Iterable[Any], batch_size: int = 0, compression: Codec | None = None
+) -> None:
     """Write all items; `batch_size` items in a batch, 0 for batches near 256 KiB."""
     iterator = iter(items)
     records = batch_size or 1
     while batch := list(islice(iterator, records)):
         data = dump_objects(batch)
-        file.write(_LENGTH.pack(len(data)))
-        file.write(data)
+        number, stored = compress(data, compression)
+        file.write(_LENGTH.pack(number << _CODEC_SHIFT | len(stored)))
+        file.write(stored)
         if not batch_size:
             wanted = records * _BATCH_BYTES // len(data)
             records = max(1, min(2 * records, wanted, _BATCH_RECORDS_MAX))
@@ -43,4 +50,6 @@ def read_batches(file: IO[bytes]) -> Iterator[list[Any]]:
     """Yield the batches that `write_batches` wrote; the caller trusts the file, it is pickle."""
     while header := file.read(_LENGTH.size):
         (length,) = _LENGTH.unpack(header)
-        yield pickle.loads(file.read(length))
+        number = length >> _CODEC_SHIFT
+        data = file.read(length ^ number << _CODEC_SHIFT)
+        yield pickle.loads(decompress(data, number))

@@ -291,7 +291,12 @@ class DagScheduler:
             priority=stage.priority,
             partitions=partitions,
             binary=stage_binary(
-                stage.id, stage.attempt, stage.closure, job.properties, self._shipment
+                stage.id,
+                stage.attempt,
+                stage.closure,
+                job.properties,
+                self._shipment,
+                self._limits.compression_of(stage.closure),
             ),
             payload=StageInputs(stage.rdd, self._outputs).payload,
             preferences=preferred,

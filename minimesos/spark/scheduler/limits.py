@@ -1,4 +1,4 @@
-"""Settings that bound the jobs of one application: what they take, wait for, retry and return.
+"""Settings that bound the jobs of one application: what they take, wait for, send and return.
 
 Read once, when the application starts. `is_ready` says when the first task may start.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from minimesos.spark.io.compression import DEFAULT, Codec, codec_of
 from minimesos.spark.setting_kinds import MIB, Texts
 from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
 from minimesos.spark.settings.executors import CORES_MAX
@@ -20,6 +21,7 @@ from minimesos.spark.settings.scheduling import (
     TASK_CPUS,
     TASK_MAX_FAILURES,
 )
+from minimesos.spark.settings.storage import BROADCAST_COMPRESS, CLOSURE_COMPRESSION_THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class Limits:
     """Serialised results of one job; 0 for no limit."""
     task_cpus: int = TASK_CPUS.default
     """Cores of an executor that each task takes up."""
+    closure_bytes: int = CLOSURE_COMPRESSION_THRESHOLD.default
+    """Closures of stages are compressed above this,"""
+    compression: Codec | None = DEFAULT
+    """by this codec, if there is one."""
     message_bytes: int = RPC_MESSAGE_MAX_SIZE.default * MIB
     """Input of one task, as it is sent."""
     starvation_s: float = STARVATION_TIMEOUT.default
@@ -55,11 +61,17 @@ class Limits:
             locality_wait_s=LOCALITY_WAIT_NODE.read(conf),
             result_bytes=DRIVER_MAX_RESULT_SIZE.read(conf),
             task_cpus=TASK_CPUS.read(conf),
+            closure_bytes=CLOSURE_COMPRESSION_THRESHOLD.read(conf),
+            compression=codec_of(conf, BROADCAST_COMPRESS),
             message_bytes=RPC_MESSAGE_MAX_SIZE.read(conf) * MIB,
             starvation_s=STARVATION_TIMEOUT.read(conf),
             ready_cores=ratio * (CORES_MAX.read(conf) or 0),
             ready_wait_s=MAX_REGISTERED_RESOURCES_WAITING_TIME.read(conf),
         )
+
+    def compression_of(self, closure: bytes) -> Codec | None:
+        """Return how the closure of a stage is compressed; None for not at all."""
+        return self.compression if len(closure) > self.closure_bytes else None
 
     def is_ready(self, registered_cores: int, waited_s: float) -> bool:
         """Say whether tasks may start, this long after the application has."""

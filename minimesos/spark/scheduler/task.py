@@ -26,6 +26,7 @@ from minimesos.errors import MinimesosError
 from minimesos.spark import closure
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import WorkerEnv
+from minimesos.spark.io.compression import Codec, pack, unpack
 from minimesos.spark.io.serializers import dump_objects
 from minimesos.spark.shipment import Shipment, receive
 from minimesos.spark.shuffle import writer
@@ -117,11 +118,13 @@ def stage_binary(
     closure: bytes,
     properties: Properties | None,
     shipment: Shipment | None = None,
+    compression: Codec | None = None,
 ) -> bytes:
     """Return what is sent of a stage attempt; `shipment` is what its tasks can rely on."""
     needs = properties or shipment
     pickled = pickle.dumps((dict(properties or {}), shipment)) if needs else b""
-    return _STAGE_HEADER.pack(stage_id, attempt, len(pickled)) + pickled + closure
+    header = _STAGE_HEADER.pack(stage_id, attempt, len(pickled))
+    return b"".join((header, pickled, pack(closure, compression)))
 
 
 def encode_payload(inputs: dict[Any, Any]) -> bytes:
@@ -222,7 +225,7 @@ def load_stage(binary: bytes, env: WorkerEnv) -> LoadedStage:
         properties, shipment = pickle.loads(binary[start : start + length])
     if shipment is not None:
         receive(shipment, env)
-    rdd, act = pickle.loads(memoryview(binary)[start + length :])
+    rdd, act = pickle.loads(unpack(memoryview(binary)[start + length :]))
     return LoadedStage(stage_id, attempt, rdd, act, properties)
 
 

@@ -27,6 +27,7 @@ from minimesos.spark.settings import (
     mesos,
     scheduling,
     shuffle,
+    storage,
 )
 from minimesos.spark.settings.known import has_known_prefix, known_names
 
@@ -37,7 +38,7 @@ _REDACTED = "*********(redacted)"
 _NEAR = 0.85
 """How much alike names must be for one to be a slip of the other."""
 
-_SUBJECTS = (allocation, application, containers, executors, mesos, scheduling, shuffle)
+_SUBJECTS = (allocation, application, containers, executors, mesos, scheduling, shuffle, storage)
 
 
 def _declared(subjects: Iterable[ModuleType]) -> list[Setting[Any]]:
@@ -60,6 +61,7 @@ _DISAGREEMENTS: tuple[Callable[[Texts], Iterable[str]], ...] = (
     executors.disagreements,
     scheduling.disagreements,
     shuffle.disagreements,
+    storage.disagreements,
 )
 """Each says what is wrong between settings that are well-formed by themselves."""
 

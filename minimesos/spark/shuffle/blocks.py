@@ -20,7 +20,7 @@ from itertools import chain
 from typing import Any
 
 from minimesos.errors import MinimesosError
-from minimesos.spark.io.compression import compress, decompress
+from minimesos.spark.io.compression import DEFAULT, Codec, compress, decompress
 from minimesos.spark.io.serializers import dump_objects
 
 Columns = tuple[list[Any], ...]
@@ -33,7 +33,7 @@ _BLOCK_RECORDS_MAX = 64 * 1024
 _HEADER = struct.Struct("<BQ")
 HEADER_BYTES = _HEADER.size
 _MARSHAL, _PICKLE = 0, 1
-_COMPRESSED = 0x10
+_COMPRESSION = 0x10  # by which the number of the compression's codec is multiplied
 
 _SCALARS = frozenset({str, int, float, bool, bytes, complex, type(None)})
 _CONTAINERS = frozenset({tuple, list, dict})
@@ -41,7 +41,7 @@ _PLAIN = _SCALARS | _CONTAINERS
 _DEPTH_MAX = 4
 
 
-def encode(columns: Columns, *, compressed: bool = True) -> bytes:
+def encode(columns: Columns, compression: Codec | None = DEFAULT) -> bytes:
     """Return columns of records as one block.
 
     Raises what pickling raises if a record cannot be pickled.
@@ -50,9 +50,8 @@ def encode(columns: Columns, *, compressed: bool = True) -> bytes:
         codec, data = _MARSHAL, marshal.dumps(columns)
     else:
         codec, data = _PICKLE, dump_objects(columns)
-    if compressed and (smaller := compress(data)) is not None:
-        codec, data = codec | _COMPRESSED, smaller
-    return _HEADER.pack(codec, len(data)) + data
+    number, stored = compress(data, compression)
+    return _HEADER.pack(codec + number * _COMPRESSION, len(stored)) + stored
 
 
 def read_header(data: bytes) -> tuple[int, int]:
@@ -65,8 +64,9 @@ def read_header(data: bytes) -> tuple[int, int]:
 
 def load(codec: int, data: bytes | memoryview) -> Columns:
     """Return the columns of one block's data."""
-    plain = decompress(data) if codec & _COMPRESSED else data
-    loads = marshal.loads if codec & 0x0F == _MARSHAL else pickle.loads
+    number, codec = divmod(codec, _COMPRESSION)
+    plain = decompress(data, number)
+    loads = marshal.loads if codec == _MARSHAL else pickle.loads
     try:
         return loads(plain)  # type: ignore[no-any-return]
     except (EOFError, ValueError, TypeError) as error:

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from minimesos.errors import MinimesosError
+from minimesos.spark.io.compression import DEFAULT, Codec
 from minimesos.spark.shuffle.blocks import HEADER_BYTES, Columns, load, read_header
 
 BUFFERED_BYTES_MAX = 64 * 1024 * 1024
@@ -48,8 +49,14 @@ class SegmentWriter:
     """Collects blocks per partition; gives a file with the segments in partition order."""
 
     def __init__(
-        self, num_partitions: int, directory: str, buffered_bytes_max: int = BUFFERED_BYTES_MAX
+        self,
+        num_partitions: int,
+        directory: str,
+        buffered_bytes_max: int = BUFFERED_BYTES_MAX,
+        compression: Codec | None = DEFAULT,
     ) -> None:
+        self.compression = compression
+        """For the blocks that are added."""
         self._directory = directory
         self._blocks: list[list[bytes]] = [[] for _ in range(num_partitions)]
         self._buffered_bytes = 0

@@ -1,4 +1,4 @@
-"""When an operator must spill: the resident memory of this worker against a limit from the conf.
+"""When an operator must spill, and how: the worker's resident memory against a limit.
 
 The limit is advisory: it makes an operator spill, it never fails a task. It is compared with the
 whole process's resident set, as in PySpark, so a worker that holds a large broadcast spills
@@ -14,8 +14,10 @@ from collections.abc import Callable
 
 import psutil
 
+from minimesos.spark.io.compression import DEFAULT, Codec, codec_of
 from minimesos.spark.setting_kinds import Texts
 from minimesos.spark.settings.executors import WORKER_MEMORY
+from minimesos.spark.settings.storage import SHUFFLE_SPILL_COMPRESS
 
 _GROWTH_AFTER_SPILL = 1.05
 
@@ -37,12 +39,19 @@ def resident_bytes() -> int:
 class MemoryLimit:
     """Says when to spill, and after how many records to ask next.
 
-    `records_until_check` starts small and grows while memory is far below the limit.
+    `records_until_check` starts small and grows while memory is far below the limit. What is
+    spilled is compressed by `compression`.
     """
 
-    __slots__ = ("_limit_bytes", "_resident", "records_until_check")
+    __slots__ = ("_limit_bytes", "_resident", "compression", "records_until_check")
 
-    def __init__(self, limit_bytes: int, resident: Callable[[], int] = resident_bytes) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        resident: Callable[[], int] = resident_bytes,
+        compression: Codec | None = DEFAULT,
+    ) -> None:
+        self.compression = compression
         self._limit_bytes = limit_bytes
         self._resident = resident
         self.records_until_check = _RECORDS_FIRST
@@ -50,7 +59,8 @@ class MemoryLimit:
     @classmethod
     def of(cls, conf: Texts, fraction: float = 1.0) -> MemoryLimit:
         """A fraction of what the conf allows a worker."""
-        return cls(int(WORKER_MEMORY.read(conf) * fraction))
+        limit_bytes = int(WORKER_MEMORY.read(conf) * fraction)
+        return cls(limit_bytes, compression=codec_of(conf, SHUFFLE_SPILL_COMPRESS))
 
     def exceeded(self) -> bool:
         """Look at the process's memory."""

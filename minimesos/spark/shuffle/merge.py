@@ -20,6 +20,7 @@ from types import FunctionType
 from typing import Any
 
 from minimesos.spark.dependency import Aggregator, identity
+from minimesos.spark.io.compression import Codec
 from minimesos.spark.shuffle.blocks import BlockSize, Columns, encode
 from minimesos.spark.shuffle.files import (
     SegmentedSpill,
@@ -147,7 +148,7 @@ class Merger:
         if self._depth == _DEPTH_MAX:
             self._aggregation.data = data
             return
-        writer = SegmentWriter(SPLITS, self._directory, buffered_bytes_max=2**63)
+        writer = SegmentWriter(SPLITS, self._directory, 2**63, self._memory.compression)
         write_partitioned(data, self._splits_of, SPLITS, writer)
         self._spills.append(writer.spill())
         self.spilled_bytes += writer.spilled_bytes
@@ -199,7 +200,7 @@ def _write_blocks(
     start = 0
     while start < len(keys):
         end = start + size.records
-        block = encode((keys[start:end], values[start:end]))
+        block = encode((keys[start:end], values[start:end]), writer.compression)
         writer.add(partition, block)
         size.learn(end - start, len(block))
         start = end
@@ -220,20 +221,20 @@ def sort_records(
         run += chunk
         if memory.exceeded():
             run.sort(key=key, reverse=reverse)
-            runs.append(_spilled_run(run, directory))
+            runs.append(_spilled_run(run, directory, memory.compression))
             run = []
             memory.spilled()
     run.sort(key=key, reverse=reverse)
     return heapq.merge(*runs, run, key=key, reverse=reverse) if runs else iter(run)
 
 
-def _spilled_run(run: list[Any], directory: str) -> Iterator[Any]:
+def _spilled_run(run: list[Any], directory: str, compression: Codec | None) -> Iterator[Any]:
     file = anonymous_file(directory)
     size = BlockSize()
     start = 0
     while start < len(run):
         batch = run[start : start + size.records]
-        block = encode((batch,))
+        block = encode((batch,), compression)
         file.write(block)
         start += len(batch)
         size.learn(len(batch), len(block))

@@ -19,7 +19,9 @@ from typing import Any
 
 from minimesos.spark.dependency import Aggregator, ShuffleDependency
 from minimesos.spark.env import WorkerEnv
+from minimesos.spark.io.compression import codec_of
 from minimesos.spark.partitioner import Partitioner, portable_hash
+from minimesos.spark.settings.storage import SHUFFLE_COMPRESS
 from minimesos.spark.shuffle.blocks import BlockSize, encode
 from minimesos.spark.shuffle.files import SegmentWriter, output_name
 from minimesos.spark.shuffle.memory import MemoryLimit
@@ -59,7 +61,11 @@ def write(
     Raises what the user's functions raise, and TypeError or ValueError for records that are not
     pairs.
     """
-    writer = SegmentWriter(dependency.partitioner.numPartitions, env.local_dir)
+    writer = SegmentWriter(
+        dependency.partitioner.numPartitions,
+        env.local_dir,
+        compression=codec_of(env.conf, SHUFFLE_COMPRESS),
+    )
     try:
         if dependency.map_side_combine and dependency.aggregator is not None:
             count = _write_combined(dependency, dependency.aggregator, records, env, writer)
@@ -101,7 +107,7 @@ def _write_bucketed(
 
     def flush(partition: int) -> None:
         keys, values = columns[partition]
-        block = encode((keys, values))
+        block = encode((keys, values), writer.compression)
         writer.add(partition, block)
         sizes[partition].learn(len(keys), len(block))
         keys.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from minimesos.spark.scheduler.limits import Limits
@@ -9,6 +11,10 @@ from minimesos.spark.scheduler.limits import Limits
 
 def count(task, items):
     return sum(1 for _ in items)
+
+
+def count_words(words, task, items):
+    return len(words)
 
 
 def test_limits_are_read_from_the_settings():
@@ -109,3 +115,23 @@ def test_an_input_above_the_largest_message_fails_its_job_with_advice(new_cluste
     ):
         cluster.run_job(cluster.parallelize([bytes(2000)] * 4, 2), count)
     assert cluster.run_job(cluster.parallelize([1], 1), count) == [1]
+
+
+def test_large_closures_are_compressed_and_small_ones_are_sent_as_they_are(new_cluster):
+    cluster = new_cluster(executors=1, limits=Limits(closure_bytes=10_000))
+    rdd = cluster.range(0, 1, 1, 1)
+    small, large = b"word " * 1000, b"word " * 10_000
+    for words in (small, large):
+        action = partial(count_words, words)
+        assert cluster.run_job(rdd, action) == [len(words)]
+    sent = [len(each.binary) for frame in cluster.executors["0"].frames for each in frame.stages]
+    assert sent[0] > len(small)
+    assert sent[1] < len(large) / 5
+
+
+def test_closures_are_not_compressed_if_broadcasts_are_not():
+    large = bytes(2 * 2**20)
+    assert Limits.of({}).compression_of(large) is not None
+    assert Limits.of({"spark.broadcast.compress": "false"}).compression_of(large) is None
+    conf = {"spark.broadcast.UDFCompressionThreshold": "3m"}
+    assert Limits.of(conf).compression_of(large) is None

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from minimesos.spark.dependency import Aggregator, identity
+from minimesos.spark.io.compression import find_codec
 from minimesos.spark.shuffle.memory import MemoryLimit, resident_bytes
 from minimesos.spark.shuffle.merge import Merger, sort_records
 
@@ -158,3 +159,20 @@ def test_resident_memory_is_that_of_this_process():
     ballast = bytearray(b"x") * 50_000_000
     assert resident_bytes() - before > 40_000_000
     del ballast
+
+
+def test_what_is_spilled_is_compressed_as_is_set():
+    assert MemoryLimit.of({}).compression is not None
+    assert MemoryLimit.of({"spark.shuffle.spill.compress": "false"}).compression is None
+
+
+def test_spills_are_written_by_the_codec_of_the_limit(tmp_path):
+    sizes = []
+    for compression in (find_codec("zlib"), None):
+        limit = Memory(3).limit()
+        limit.compression = compression
+        merger = Merger(sums(), str(tmp_path), limit)
+        merger.merge_values((f"a rather long word {number % 5000}", 1) for number in range(20_000))
+        assert sum(count for _, count in merger.items()) == 20_000
+        sizes.append(merger.spilled_bytes)
+    assert sizes[0] < sizes[1] / 1.5

@@ -228,3 +228,16 @@ def test_segments_spilled_by_a_writer_keep_their_order(tmp_path):
     assert odd == list(range(1, 20, 2))
     assert segments.spilled_bytes > 0
     assert os.listdir(tmp_path) == ["data"]
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_map_outputs_are_compressed_as_is_set(tmp_path, combine):
+    records = [(f"a rather long word {number}", 1) for number in range(20_000)]
+    sizes = []
+    for switch in ("true", "false"):
+        (tmp_path / switch).mkdir()
+        hosts = Hosts(tmp_path / switch, conf={"spark.shuffle.compress": switch})
+        shuffle = dependency(2, ADD, combine)
+        sizes.append(hosts.write(shuffle, records).offsets[-1])
+        assert sorted(hosts.read(shuffle, 0) + hosts.read(shuffle, 1)) == sorted(records)
+    assert sizes[0] < sizes[1] / 2
