@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
+from minimesos.drivers.scheduler import Scheduler, SchedulerDriver
 from minimesos.runtime.loop import LoopThread
 from minimesos.spark import SparkContext
 from minimesos.spark.backends.mesos import MesosBackend
 from minimesos.spark.errors import SparkException
-from minimesos.testing import LocalCluster
+from minimesos.testing import LocalCluster, builders
 from minimesos.testing.processes import ProcessCluster
 
 pytestmark = pytest.mark.integration
@@ -181,6 +182,17 @@ def test_the_scheduler_drivers_thread_is_a_daemon_named_after_the_backend(
     with cluster.spark_context():
         assert threads() == [True]
     assert threads() == []
+
+
+def test_an_error_of_the_master_fails_all_jobs(cluster: LocalCluster) -> None:
+    with cluster.spark_context(**{"spark.executor.cores": 2}) as sc:  # more than there are
+        rival = builders.framework_info("rival", id=sc.applicationId)
+        driver = SchedulerDriver(Scheduler(), rival, cluster.address)
+        driver.start()
+        with pytest.raises(SparkException) as info:
+            sc.parallelize([1], 1).count()
+        driver.stop()
+    assert str(info.value) == "Exiting due to error from cluster scheduler: Framework failed over"
 
 
 def test_a_second_stop_only_warns(cluster: LocalCluster, caplog: pytest.LogCaptureFixture) -> None:

@@ -219,6 +219,17 @@ async def test_a_stream_that_ends_without_a_goodbye_is_a_lost_connection_too(dri
     assert driver.listener.lost["7"] == "killed by signal 9"
 
 
+async def test_an_executor_that_was_asked_to_end_is_lost_at_once_and_may_take_its_time(driver):
+    executor = await attached(driver)
+    driver.server.retire("7", "killed by the driver")
+    assert driver.listener.lost == {"7": "killed by the driver"}
+    driver.server.retire("7", "killed by the driver")
+    driver.server.send("7", spark_pb2.DriverFrame(shutdown=True))  # it gets nothing more
+    await executor.send(spark_pb2.ExecutorFrame(heartbeat=spark_pb2.Heartbeat()))
+    assert await executor.call.read() is grpc.aio.EOF
+    assert driver.listener.lost == {"7": "killed by the driver"}
+
+
 async def test_an_executor_that_says_goodbye_tells_why(driver):
     executor = await attached(driver)
     goodbye = spark_pb2.Goodbye(reason="disk full")
