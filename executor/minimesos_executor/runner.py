@@ -33,7 +33,13 @@ from typing import Any, Protocol
 from minimesos.errors import MinimesosError
 from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import FetchFailed, Location, WorkerEnv
-from minimesos.spark.scheduler.task import Outcome, describe_failure, load_stage
+from minimesos.spark.scheduler.task import (
+    Outcome,
+    ResultTooLarge,
+    describe_failure,
+    load_stage,
+)
+from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
 from minimesos.spark.settings.executors import WORKER_REUSE
 from minimesos.spark.settings.scheduling import TASK_CPUS
 from minimesos.spark.storage import BlockStore
@@ -93,6 +99,7 @@ class Runner:
         self._in_user_code = False
         self._has_answered = False
         self._is_reused = True
+        self._result_bytes_max = RESULT_BYTES_MAX
         self._poked = False
         self._fetches = 0
         self._fetched: dict[int, str] = {}
@@ -160,9 +167,10 @@ class Runner:
             stage = self._stages.get(stage_key) or self._load(stage_key, self._env)
             result = stage.run(self._env, task_id, partition, attempt, payload)
             self._in_user_code = False
-            if len(result) > RESULT_BYTES_MAX:
-                raise MinimesosError(
-                    f"the result of the task has {len(result)} bytes, above {RESULT_BYTES_MAX}"
+            if len(result) > self._result_bytes_max:
+                raise ResultTooLarge(
+                    f"the result of the task has {len(result)} bytes, above "
+                    f"{self._result_bytes_max}: {DRIVER_MAX_RESULT_SIZE.shown(self._env.conf)}"
                 )
         except BaseException as error:  # noqa: BLE001 - user code, which may raise SystemExit too
             self._in_user_code = False
@@ -267,6 +275,8 @@ class Runner:
     def _set_up(self, settings: dict[str, Any]) -> None:
         told = Settings(**settings)
         self._is_reused = WORKER_REUSE.read(told.conf)
+        wanted = DRIVER_MAX_RESULT_SIZE.read(told.conf) or RESULT_BYTES_MAX
+        self._result_bytes_max = min(wanted, RESULT_BYTES_MAX)
         self._limit_threads(TASK_CPUS.read(told.conf))
         sys.path.extend(path for path in told.python_path if path not in sys.path)
         self._env = WorkerEnv(

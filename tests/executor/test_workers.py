@@ -281,3 +281,13 @@ async def test_without_reuse_a_failed_and_a_cancelled_task_cost_a_worker_too(sta
     backend.send("0", cancel([1, 2], interrupt=True))
     ends = await listener.ends(*range(4))
     assert [end.outcome for end in ends] == [FAILED, CANCELLED, CANCELLED, SUCCESS]
+
+
+async def test_a_result_that_the_driver_would_not_take_is_not_sent(start):
+    backend, listener = await start(1, driver_maxResultSize="1k")
+    backend.send("0", job(1, lambda i, _: bytes(i), [10, 10_000]))
+    kept, refused = await listener.ends(10, 10_000)
+    assert kept.outcome == SUCCESS
+    failure = decode_failure(refused.payload)
+    assert failure.fatal
+    assert "bytes, above 1024: spark.driver.maxResultSize=1k" in failure.message

@@ -104,6 +104,10 @@ class ResultNotSerializable(MinimesosError):
     """A task's result cannot be pickled; no use in trying again."""
 
 
+class ResultTooLarge(MinimesosError):
+    """A task's result cannot, or must not, be sent; no use in trying again."""
+
+
 # ------------------------------------------------------------------------------- on the driver
 
 
@@ -243,7 +247,7 @@ def describe_failure(exception: BaseException) -> tuple[Outcome, bytes]:
         message=_text(exception),
         traceback=_user_traceback(exception),
         exception=_dump_exception(exception),
-        fatal=isinstance(exception, ResultNotSerializable),
+        fatal=isinstance(exception, ResultNotSerializable | ResultTooLarge),
     )
     return Outcome.FAILED, pickle.dumps(tuple(described))
 
