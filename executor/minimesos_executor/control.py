@@ -14,7 +14,7 @@ from typing import Protocol
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import Reactor
-from minimesos.spark.settings.executors import TASK_KILL_TIMEOUT, WORKER_REUSE
+from minimesos.spark.settings.executors import TASK_KILL_TIMEOUT, reuses_workers
 from minimesos.spark.settings.scheduling import LOCALITY_WAIT_PROCESS, TASK_CPUS
 from minimesos_executor.pool import Fetch, PoolOptions, WorkerPool
 from minimesos_executor.results import ResultOutbox
@@ -81,7 +81,7 @@ class Control:
                 slots=slots,
                 locality_wait_s=LOCALITY_WAIT_PROCESS.read(conf),
                 kill_after_s=TASK_KILL_TIMEOUT.read(conf),
-                reuse_workers=WORKER_REUSE.read(conf),
+                reuse_workers=reuses_workers(conf),
             ),
         )
 

@@ -40,7 +40,7 @@ from minimesos.spark.scheduler.task import (
     load_stage,
 )
 from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
-from minimesos.spark.settings.executors import WORKER_REUSE
+from minimesos.spark.settings.executors import reuses_workers
 from minimesos.spark.settings.scheduling import TASK_CPUS
 from minimesos.spark.storage import BlockStore
 from minimesos_executor import messages
@@ -274,7 +274,7 @@ class Runner:
 
     def _set_up(self, settings: dict[str, Any]) -> None:
         told = Settings(**settings)
-        self._is_reused = WORKER_REUSE.read(told.conf)
+        self._is_reused = reuses_workers(told.conf)
         wanted = DRIVER_MAX_RESULT_SIZE.read(told.conf) or RESULT_BYTES_MAX
         self._result_bytes_max = min(wanted, RESULT_BYTES_MAX)
         self._limit_threads(TASK_CPUS.read(told.conf))

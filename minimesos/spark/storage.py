@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from minimesos.spark.io.compression import Codec, codec_of
 from minimesos.spark.setting_kinds import MIB
-from minimesos.spark.settings.executors import EXECUTOR_MEMORY, MEMORY_FRACTION, WORKER_REUSE
+from minimesos.spark.settings.executors import EXECUTOR_MEMORY, MEMORY_FRACTION, reuses_workers
 from minimesos.spark.settings.storage import RDD_COMPRESS
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class BlockStore:
         Nothing is kept in the memory of a worker that runs one task only.
         """
         compression = codec_of(conf, RDD_COMPRESS)
-        if not WORKER_REUSE.read(conf):
+        if not reuses_workers(conf):
             return cls(0, directory, compression)
         executor_mib = EXECUTOR_MEMORY.read(conf)
         fraction = MEMORY_FRACTION.read(conf)

@@ -258,8 +258,9 @@ async def test_numeric_libraries_use_as_many_threads_as_a_task_has_cores(start):
     assert end.value == "2"
 
 
-async def test_without_reuse_each_task_has_a_worker_of_its_own(start):
-    backend, listener = await start(2, python_worker_reuse="false")
+@pytest.mark.parametrize("setting", ["python_worker_reuse", "python_use_daemon"])
+async def test_without_reuse_each_task_has_a_worker_of_its_own(start, setting):
+    backend, listener = await start(2, **{setting: "false"})
     backend.send("0", job(1, lambda i, _: os.getpid(), range(12)))
     ends = await listener.ends(*range(12))
     assert len({end.value for end in ends}) == 12

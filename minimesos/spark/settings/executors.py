@@ -43,6 +43,12 @@ WORKER_REUSE = flag(
     "Whether worker processes run one task after another. If not, each task has a new one, and "
     "partitions are cached on disk or not at all.",
 )
+USE_DAEMON = flag(
+    "spark.python.use.daemon",
+    True,
+    "Whether workers are forked from one that has imported what tasks need. They always are; if "
+    "not, they are not used again either, as in Spark.",
+)
 TASK_KILL_TIMEOUT = seconds(
     "spark.python.task.killTimeout",
     "2s",
@@ -87,6 +93,11 @@ BLOCK_MANAGER_HEARTBEAT_TIMEOUT = falling_back(
 ALLOW_SPARK_CONTEXT = flag(
     "spark.executor.allowSparkContext", False, "Whether a task may make a context."
 )
+
+
+def reuses_workers(conf: Texts) -> bool:
+    """Say whether a worker runs one task after another."""
+    return WORKER_REUSE.read(conf) and USE_DAEMON.read(conf)
 
 
 def disagreements(conf: Texts) -> Iterator[str]:

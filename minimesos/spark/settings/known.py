@@ -78,7 +78,7 @@ network.io.preferDirectBufs network.maxRemoteBlockSizeFetchToMem network.timeout
 rpc.askTimeout rpc.io.connectionTimeout rpc.lookupTimeout rpc.numRetries rpc.retry.wait
 
 python.authenticate.socketTimeout python.daemon.module python.profile python.profile.dump
-python.profile.memory python.sql.dataFrameDebugging.enabled python.use.daemon
+python.profile.memory python.sql.dataFrameDebugging.enabled
 python.worker.faulthandler.enabled python.worker.module
 
 rdd.limit.initialNumPartitions rdd.limit.scaleUpFactor rdd.parallelListingThreshold
