@@ -45,10 +45,22 @@ SETTINGS_PAGE = """\
 
 Generated from `minimesos.spark.settings` by `make docs`; not edited by hand.
 
-Settings are given in code (`SparkConf().set(name, value)`), which wins, by `--conf name=value` or
-an option of `minimesos submit` and `minimesos shell`, or in a properties file. All that are
-malformed are reported when the context starts, before anything is launched. Settings that are not
-listed here are kept, and have no effect.
+Settings are given in code (`SparkConf().set(name, value)`), which wins, by an option of
+`minimesos submit` and `minimesos shell`, by `--conf name=value`, in a properties file, or, some of
+them, by a variable (`minimesos submit --help` names these); the former win over the latter. All
+that are malformed, and those that do not go together, are reported when the context starts, before
+anything is launched.
+
+Settings that are not listed here are kept, and have no effect. Those that Spark does not know
+either are warned of, with the name that may be meant.
+
+Jobs of several threads share the cores under `spark.scheduler.mode=FAIR` by pools, which threads
+choose with `sc.setLocalProperty("spark.scheduler.pool", name)` and an allocation file describes:
+
+    <allocations>
+      <pool name="interactive"><weight>3</weight><minShare>2</minShare></pool>
+      <pool name="batch"><schedulingMode>FAIR</schedulingMode></pool>
+    </allocations>
 
 A time is written like `200ms`, `3s`, `5min`, `2h`, a size like `512m` or `1g` (powers of 1024); the
 unit of a bare number is named below. Variables of the executors' environment are set as

@@ -37,6 +37,7 @@ from minimesos.spark.submit import (
 _EXIT_USAGE = 2
 _RAW = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 _ANY_MASTER = "local[*]"
+_NO_SCRIPTS = (".jar", ".R", ".r")
 
 _HELP = """\
 Usage: minimesos {usage}
@@ -166,6 +167,8 @@ def submit(arguments: tuple[str, ...]) -> None:
             raise SystemExit(_EXIT_USAGE)
         if script == SHELL:
             _open_shell(submission, properties, environment)
+        if script.endswith(_NO_SCRIPTS):
+            _refuse("submit", f"{script}: only Python scripts run here")
         if not os.path.exists(script):
             _refuse("submit", f"no such script: {script}")
         name = os.path.basename(script).removesuffix(".py")

@@ -60,6 +60,7 @@ def test_without_a_script_the_usage_is_shown_and_the_exit_code_says_so() -> None
         (["--nonsense", "x.py"], "Unrecognized option: --nonsense"),
         (["--conf", "spark.x", "x.py"], "Spark config without '=': spark.x"),
         (["no-such-script.py"], "no such script: no-such-script.py"),
+        (["--class", "Main", "job.jar"], "job.jar: only Python scripts run here"),
         (["--deploy-mode", "cluster", "x.py"], "--deploy-mode must be client, not cluster"),
         (["--conf", "spark.submit.deployMode=cluster", "x"], "must be client, not cluster"),
         (["--kill", "d1", "--status", "d2"], "only one of --kill and --status can be asked for"),
