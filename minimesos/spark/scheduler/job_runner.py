@@ -90,6 +90,7 @@ class JobRunner:
         self._lock = threading.Lock()
         self._end: SparkException | None = None
         """Why no more jobs are taken."""
+        self._is_stopped = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._progress = progress
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
@@ -198,9 +199,11 @@ class JobRunner:
     def stop(self) -> None:
         """Cancel all jobs and release the executors. Calling it again does nothing."""
         with self._lock:
-            if self._end is not None:
+            if self._is_stopped:
                 return
-            self._end = SparkException("Cannot call methods on a stopped SparkContext.")
+            self._is_stopped = True
+            stopped = SparkException("Cannot call methods on a stopped SparkContext.")
+            self._end = self._end or stopped  # what has given up must be released all the same
         self.cancel_all("because SparkContext was shut down")
         try:
             self._threads.call(self._backend.stop(), STOP_TIMEOUT_S)

@@ -178,6 +178,8 @@ def test_a_backend_that_fails_fails_jobs_now_and_later(runner, backend):
     thread.join()
     with pytest.raises(SparkException, match="refused"):
         runner.run_job(Rdd(), action, range(4))
+    runner.stop()
+    assert backend.is_stopped
 
 
 def test_after_stop_no_jobs_are_taken_and_the_backend_is_released(runner, backend):
@@ -192,6 +194,8 @@ def test_a_bug_on_the_loop_ends_jobs_instead_of_leaving_them_waiting(runner, bac
     backend.fail_send = True
     with pytest.raises(SparkException, match="the scheduler failed: ValueError: a bug"):
         runner.run_job(Rdd(), action, [0])
+    runner.stop()
+    assert backend.is_stopped
 
 
 def test_cleanup_reaches_executors(runner, backend):
