@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 ROOT = "minimesos"
+PACKAGES = (ROOT, f"{ROOT}_executor")
 LEVELS = {"INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
 FORMATS = ("glog", "json")
 
@@ -90,11 +91,17 @@ def setup(level: str = "INFO", format: str = "glog", stream: TextIO | None = Non
     """
     handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else GlogFormatter())
-    for package in (ROOT, f"{ROOT}_executor"):
+    for package in PACKAGES:
         logger = logging.getLogger(package)
         logger.handlers[:] = [handler]
         logger.propagate = False
         logger.setLevel(LEVELS[level])
+
+
+def set_level(level: int) -> None:
+    """Log from this level of the standard library's up, in all our packages."""
+    for package in PACKAGES:
+        logging.getLogger(package).setLevel(level)
 
 
 class GlogFormatter(logging.Formatter):

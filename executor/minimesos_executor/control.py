@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from minimesos import log
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import Reactor
+from minimesos.spark.settings.application import LOG_LEVEL, LOG_LEVELS
 from minimesos.spark.settings.executors import TASK_KILL_TIMEOUT, reuses_workers
 from minimesos.spark.settings.scheduling import LOCALITY_WAIT_PROCESS, TASK_CPUS
 from minimesos_executor.pool import Fetch, PoolOptions, WorkerPool
@@ -65,6 +67,9 @@ class Control:
 
     def configure(self, conf: Mapping[str, str]) -> None:
         """Take the application's settings; tasks start after that."""
+        level = LOG_LEVEL.read(conf)
+        if level is not None:
+            log.set_level(LOG_LEVELS[level])
         me = self.identity
         slots = max(me.cores // TASK_CPUS.read(conf), 1)
         settings = {

@@ -42,6 +42,7 @@ from minimesos.spark.settings.application import (
     FILES,
     FILES_OVERWRITE,
     LOG_LEVEL,
+    LOG_LEVELS,
     MASTER,
     PY_FILES,
 )
@@ -55,17 +56,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-_LOG_LEVELS = {
-    "ALL": logging.DEBUG,
-    "DEBUG": logging.DEBUG,
-    "ERROR": logging.ERROR,
-    "FATAL": logging.CRITICAL,
-    "INFO": logging.INFO,
-    "OFF": logging.CRITICAL + 1,
-    "TRACE": logging.DEBUG,
-    "WARN": logging.WARNING,
-}
 
 
 class SparkContext(Sources):
@@ -313,12 +303,12 @@ class SparkContext(Sources):
     def setLogLevel(self, logLevel: str) -> None:
         """Choose what is logged: ALL, DEBUG, ERROR, FATAL, INFO, OFF, TRACE or WARN."""
         level = logLevel.upper()
-        if level not in _LOG_LEVELS:
-            known = ", ".join(_LOG_LEVELS)
+        if level not in LOG_LEVELS:
+            known = ", ".join(LOG_LEVELS)
             raise IllegalArgumentException(
                 f"Supplied level {logLevel} did not match one of: {known}"
             )
-        logging.getLogger(ROOT).setLevel(_LOG_LEVELS[level])
+        log.set_level(LOG_LEVELS[level])
 
     # For RDDs.
 

@@ -292,3 +292,12 @@ async def test_a_result_that_the_driver_would_not_take_is_not_sent(start):
     failure = decode_failure(refused.payload)
     assert failure.fatal
     assert "bytes, above 1024: spark.driver.maxResultSize=1k" in failure.message
+
+
+@pytest.mark.parametrize(("level", "lines"), [("WARN", 1), ("OFF", 0)])
+async def test_an_executor_logs_from_the_level_that_is_set(start, level, lines, capfd):
+    backend, listener = await start(1, log_level=level)
+    backend.send("0", job(1, lambda i, _: os.kill(os.getpid(), signal.SIGKILL), [0]))
+    (end,) = await listener.ends(0)
+    assert end.outcome == WORKER_LOST
+    assert capfd.readouterr().err.count("worker died") == lines

@@ -5,6 +5,8 @@ Source: Spark's "Configuration" and "Running Spark on Mesos" pages.
 
 from __future__ import annotations
 
+import logging
+
 from minimesos.spark.setting_kinds import (
     falling_back,
     flag,
@@ -20,7 +22,17 @@ from minimesos.spark.setting_kinds import (
 )
 
 _CLUSTER_LOG_LEVELS = ("INFO", "WARNING", "ERROR")
-_LOG_LEVELS = ("ALL", "DEBUG", "ERROR", "FATAL", "INFO", "OFF", "TRACE", "WARN")
+LOG_LEVELS = {
+    "ALL": logging.DEBUG,
+    "DEBUG": logging.DEBUG,
+    "ERROR": logging.ERROR,
+    "FATAL": logging.CRITICAL,
+    "INFO": logging.INFO,
+    "OFF": logging.CRITICAL + 1,
+    "TRACE": logging.DEBUG,
+    "WARN": logging.WARNING,
+}
+"""Spark's names of levels, as levels of the standard library."""
 
 MASTER = text("spark.master", None, "Where it runs; required. See `minimesos submit --help`.")
 APP_NAME = text("spark.app.name", None, "Name for people; required, but `submit` has one to offer.")
@@ -55,8 +67,9 @@ SHOW_CONSOLE_PROGRESS = flag(
 LOG_LEVEL = one_of(
     "spark.log.level",
     None,
-    _LOG_LEVELS,
-    "What the driver logs, as by `SparkContext.setLogLevel`; from WARN up if unset.",
+    tuple(LOG_LEVELS),
+    "What driver and executors log; if unset, the driver from WARN up and executors on a cluster "
+    "from INFO up.",
 )
 REDACTION_REGEX = pattern(
     "spark.redaction.regex",
