@@ -145,12 +145,15 @@ class CoarseGrainedCore:
         answers = answer_offers(offers, self._settings, self._ledger, now)
         self._shortage.note(answers)
         self._look_whether_stuck(now)
+        declined: dict[float | None, list[mesos_pb2.Offer]] = {}
         for answer in answers:
             if answer.launches:
                 self._accept(answer)
             else:
                 _log.debug("declined", offer=answer.offer.id.value, reason=answer.reason)
-                self._call(calls.decline([answer.offer], answer.refuse_seconds))
+                declined.setdefault(answer.refuse_seconds, []).append(answer.offer)
+        for refuse_seconds, refused in declined.items():
+            self._call(calls.decline(refused, refuse_seconds))
 
     def rescinded(self, offer_id: str, now: float) -> None:
         """Offers are answered when they come."""
@@ -236,31 +239,33 @@ class CoarseGrainedCore:
         verdict = judge(status, executor)
         if not executor.was_killed:
             self._effects.append(ExecutorGone(task_id, verdict.reason, verdict.charges_tasks))
-        agent = self._ledger.agents[executor.agent_id]
         if is_duplicate(status):
             self._call(calls.kill(task_id))  # the other one
         elif verdict.blames_agent:
-            self._last_failure = verdict.reason
-            if not executor.has_attached:
-                _log.warning(
-                    "Executor did not start",
-                    executor=task_id,
-                    agent=agent.hostname,
-                    reason=verdict.reason,
-                )
-            if agent.failed(verdict.reason, self._exclude_after, self._exclude_s, now):
-                _log.warning(
-                    "Agent excluded",
-                    agent=agent.hostname,
-                    failures=self._exclude_after,
-                    seconds=round(self._exclude_s),
-                    reason=verdict.reason,
-                )
+            self._blame(task_id, executor, verdict.reason, now)
         self._call(calls.revive())  # earlier declines may have used long filters
+
+    def _blame(self, executor_id: str, executor: Executor, reason: str, now: float) -> None:
+        """Count an end against its agent."""
+        self._last_failure = reason
+        agent = self._ledger.agents[executor.agent_id]
+        if not executor.has_attached:
+            _log.warning(
+                "Executor did not start", executor=executor_id, agent=agent.hostname, reason=reason
+            )
+        if agent.failed(reason, self._exclude_after, self._exclude_s, now):
+            _log.warning(
+                "Agent excluded",
+                agent=agent.hostname,
+                failures=self._exclude_after,
+                seconds=round(self._exclude_s),
+                reason=reason,
+            )
 
     def executor_failed(self, failure: scheduler_pb2.Event.Failure, now: float) -> None:
         # The loss of executors arrives as updates of their tasks.
-        _log.warning("Lost an agent", agent=failure.agent_id.value)
+        if not failure.HasField("executor_id"):
+            _log.warning("Lost an agent", agent=failure.agent_id.value)
 
     def attached(self, executor_id: str, now: float) -> None:
         executor = self._ledger.executors.get(executor_id)
