@@ -9,6 +9,7 @@ Source: `Resource` in Mesos's `mesos.proto`, and the documentation "Reservation"
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from minimesos.errors import InvalidResources, InvalidValue
 from minimesos.ids import DEFAULT_ROLE
@@ -26,8 +27,19 @@ from minimesos.values import THOUSANDTHS, Value, coalesce, thousandths
 _ReservationInfo = mesos_pb2.Resource.ReservationInfo
 
 
+PIECES_REMEMBERED = 4096
+"""The same pieces come again and again: with each offer, task and status of an agent."""
+
+
 def entry_of(message: mesos_pb2.Resource) -> tuple[str, Metadata, Value]:
     """Read one piece; raises InvalidResources with the rule that the message breaks."""
+    return _entry_of(message.SerializePartialToString())
+
+
+@lru_cache(PIECES_REMEMBERED)
+def _entry_of(data: bytes) -> tuple[str, Metadata, Value]:
+    message = mesos_pb2.Resource()
+    message.MergeFromString(data)
     name = message.name
     if not name:
         raise InvalidResources("a resource has no name")

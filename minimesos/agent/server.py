@@ -144,6 +144,7 @@ class AgentServer:
             command_executor=(*EXECUTOR_PROGRAM, "command"),
         )
         self._peers = server.host(self.core, [EXECUTOR])
+        server.rpc.serve_locate(EXECUTOR.service)
         host = self._peers.host
         self._client = RpcClient(AGENT, self._peers)
         self._executor_api = ExecutorApi(self._peers, self.core.state)

@@ -34,6 +34,7 @@ _log = get_logger(__name__)
 
 EXECUTOR_CPUS_MIN = thousandths(0.01)
 EXECUTOR_MEM_MIN = thousandths(32)
+_OVERLAP = "There are overlapping resources"
 
 ExecutorInfo = mesos_pb2.ExecutorInfo
 TaskInfo = mesos_pb2.TaskInfo
@@ -167,11 +168,10 @@ def _executor_of_task_problem(
             [task.resources, executor.resources],
             duplicate="Task and its executor use duplicate persistence ID",
             mixed="Task and its executor mix revocable and non-revocable resources",
-            overlap=(
-                f"There are overlapping resources in the task resources {needed}"
-                f" and executor resources {own}"
-            ),
+            overlap=_OVERLAP,
         )
+        if problem == _OVERLAP:
+            return f"{_OVERLAP} in the task resources {needed} and executor resources {own}"
         if problem is not None:
             return problem
         if agent.executor(framework.id, executor.executor_id.value) is None:
@@ -188,6 +188,9 @@ def executor_problem(
     executor: mesos_pb2.ExecutorInfo, framework: Framework, agent: Agent
 ) -> str | None:
     """Say what is wrong with an executor, also as compared with one of its id on the agent."""
+    existing = agent.executor(framework.id, executor.executor_id.value)
+    if existing is not None and existing.info == executor:
+        return None  # it was looked at when it was launched
     return (
         _executor_type_problem(executor)
         or _executor_fields_problem(executor)

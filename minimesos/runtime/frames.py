@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
+from minimesos.proto.mesos.v1 import executor_pb2, scheduler_pb2
 from minimesos.proto.minimesos import cluster_pb2
 
 _LENGTH_DELIMITED = 2
@@ -44,6 +45,18 @@ class StreamKind:
     @property
     def path(self) -> str:
         return f"/{self.service}/{self.method}"
+
+
+def can_wait(message: Message) -> bool:
+    """Say whether nobody waits for a message, so that it may go with the next one.
+
+    Those are acknowledgements. There is one for each status of a task, on each of three hops.
+    """
+    if isinstance(message, scheduler_pb2.Call):
+        return message.type == scheduler_pb2.Call.ACKNOWLEDGE
+    if isinstance(message, executor_pb2.Event):
+        return message.type == executor_pb2.Event.ACKNOWLEDGED
+    return isinstance(message, cluster_pb2.StatusUpdateAcknowledgement)
 
 
 def _plain(frame: type[Message], field: str) -> Direction:

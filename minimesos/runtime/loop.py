@@ -112,7 +112,7 @@ class ActorLoop:
             return EXIT_BUG
         finally:
             for timer in self._timers.values():
-                timer.handle.cancel()
+                timer.cancel()
             self._timers.clear()
         say = _log.error if self._stop.exit_code else _log.info
         say("Stopping", reason=self._stop.reason, exit_code=self._stop.exit_code)
@@ -126,7 +126,9 @@ class ActorLoop:
 
     def _handle_batch(self) -> list[Effect]:
         effects: list[Effect] = []
-        for _ in range(min(len(self._inbox), BATCH_MAX)):
+        for _ in range(BATCH_MAX):
+            if not self._inbox:
+                break
             item = self._inbox.popleft()
             for effect in self._react(item):
                 # A timer that an earlier stimulus of this batch cancels must not fire later in it.
@@ -176,27 +178,34 @@ class ActorLoop:
 
     def _set_timer(self, effect: SetTimer) -> None:
         self._cancel_timer(CancelTimer(effect.name))
-        timer = _DueTimer(effect.name, effect.at_s)
-        timer.handle = self._loop.call_at(
-            self.clock.monotonic_at(effect.at_s) + _TIMER_SLACK_S, self._put, timer
-        )
-        self._timers[effect.name] = timer
+        timer = self._timers[effect.name] = _DueTimer(effect.name, effect.at_s)
+        if effect.at_s <= self.clock.now():
+            self._put(timer)  # behind what waits already, and no later
+        else:
+            timer.handle = self._loop.call_at(
+                self.clock.monotonic_at(effect.at_s) + _TIMER_SLACK_S, self._put, timer
+            )
 
     def _cancel_timer(self, effect: CancelTimer) -> None:
         timer = self._timers.pop(effect.name, None)
         if timer is not None:
-            timer.handle.cancel()
+            timer.cancel()
 
 
 class _DueTimer:
     """A timer that waits for its time, or in the inbox for its turn."""
 
     __slots__ = ("at_s", "handle", "name")
-    handle: asyncio.TimerHandle
 
     def __init__(self, name: str, at_s: float) -> None:
         self.name = name
         self.at_s = at_s
+        self.handle: asyncio.TimerHandle | None = None
+
+    def cancel(self) -> None:
+        """Keep it from coming to the inbox; what is there already is ignored."""
+        if self.handle is not None:
+            self.handle.cancel()
 
 
 def _state_of(actor: Actor) -> str:

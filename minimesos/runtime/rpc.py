@@ -21,6 +21,7 @@ from minimesos.actor import Connect
 from minimesos.errors import MinimesosError
 from minimesos.proto.mesos.v1 import master_pb2
 from minimesos.proto.minimesos import cluster_pb2
+from minimesos.runtime import same_host
 from minimesos.runtime.frames import AGENT, EXECUTOR, SCHEDULER, StreamKind
 from minimesos.runtime.streams import (
     CLOSE_GRACE_S,
@@ -34,7 +35,7 @@ __all__ = ["AGENT", "EXECUTOR", "SCHEDULER", "OperatorError", "RpcClient", "RpcS
 
 CONNECT_TIMEOUT_S = 5.0
 CALLS_MAX = 50_000  # concurrent streams and calls of one server
-_LOCATE = "/minimesos.Master/Locate"
+_MASTER = "minimesos.Master"
 _OPERATOR = "/minimesos.Master/Operator"
 
 # Dead peers are found by pings, also while nothing is sent; generous, because isolation may
@@ -74,27 +75,39 @@ class RpcServer:
     def __init__(self, socket_path: Path) -> None:
         self.address = f"unix:{socket_path}"
         self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS_MAX)
+        # Next to it the same streams are served without gRPC, to whoever can see the directory.
+        self._frames = same_host.FrameServer(str(socket_path.with_suffix(".frames")))
 
     def serve_streams(self, kind: StreamKind, peers: Peers) -> None:
         """Make every stream of this kind that a client opens a peer of the actor of `peers`."""
 
         async def handle(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-            name = peers.new_name(kind.peer)
-            stream = Stream(name, peers, kind.to_server, kind.to_client)
-            peers.add(name, stream)
+            stream = new_stream()
             await context.send_initial_metadata(())  # tells the client that it is connected
             await stream.pump(context)
 
+        async def handle_frames(connection: same_host.FrameConnection) -> None:
+            await new_stream().pump(connection)
+
+        def new_stream() -> Stream:
+            name = peers.new_name(kind.peer)
+            stream = Stream(name, peers, kind.to_server, kind.to_client)
+            peers.add(name, stream)
+            return stream
+
+        self._frames.methods[kind.path] = handle_frames
         self._add(kind.path, grpc.stream_stream_rpc_method_handler(handle))
 
-    def serve_locate(self) -> None:
-        """Tell clients on this host how to reach this server without the shared port."""
-        answer = cluster_pb2.LocateResponse(grpc_address=self.address).SerializeToString()
+    def serve_locate(self, service: str = _MASTER) -> None:
+        """Tell a service's clients on this host how to reach it without the shared port."""
+        answer = cluster_pb2.LocateResponse(
+            grpc_address=self.address, frames_path=self._frames.path
+        ).SerializeToString()
 
         async def handle(_: bytes, __: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
             return answer
 
-        self._add(_LOCATE, grpc.unary_unary_rpc_method_handler(handle))
+        self._add(f"/{service}/Locate", grpc.unary_unary_rpc_method_handler(handle))
 
     def serve_operator(self, answer: OperatorHandler) -> None:
         """Serve operator calls; `answer` raises OperatorError for those that it refuses."""
@@ -113,10 +126,11 @@ class RpcServer:
     async def start(self) -> None:
         self._server.add_insecure_port(self.address)
         await self._server.start()
+        await self._frames.start()
 
     async def stop(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """Stop serving; streams get `grace_s` to send what they hold."""
-        await self._server.stop(grace_s)
+        await asyncio.gather(self._server.stop(grace_s), self._frames.stop(grace_s))
 
     def _add(self, path: str, handler: grpc.RpcMethodHandler[bytes, bytes]) -> None:
         _, service, method = path.split("/")
@@ -152,9 +166,11 @@ class RpcClient:
     async def _session(self, stream: Stream, address: str) -> None:
         reason = "the connection broke"
         try:
-            target = address
-            if self._kind.service == "minimesos.Master":
-                target = await locate(address)
+            found = await _find(address, self._kind.service)
+            if found.frames_path:
+                await self._talk_on_same_host(stream, found.frames_path)
+                return
+            target = found.grpc_address or address
             async with grpc.aio.insecure_channel(target, OPTIONS) as channel:
                 call = channel.stream_stream(self._kind.path, None, None)(None)
                 await asyncio.wait_for(call.wait_for_connection(), CONNECT_TIMEOUT_S)
@@ -164,16 +180,35 @@ class RpcClient:
         finally:
             stream.disconnected(reason)  # unless it already is
 
+    async def _talk_on_same_host(self, stream: Stream, path: str) -> None:
+        connection = await same_host.connect(path, self._kind.path)
+        try:
+            await stream.pump(connection, connection.done_writing)
+        finally:
+            connection.close()
 
-async def locate(address: str) -> str:
-    """Return the best address for long-lived streams to the server at `address` (host:port).
+
+async def locate(address: str, service: str = _MASTER) -> str:
+    """Return the best address for long-lived streams to the service at `address` (host:port).
 
     Raises grpc.RpcError if nothing there answers within CONNECT_TIMEOUT_S.
     """
+    return (await _find(address, service)).grpc_address or address
+
+
+async def _find(address: str, service: str) -> cluster_pb2.LocateResponse:
+    """Ask a server for its addresses; what we cannot reach is left out."""
     async with grpc.aio.insecure_channel(address, OPTIONS) as channel:
-        call = channel.unary_unary(_LOCATE, None, cluster_pb2.LocateResponse.FromString)
-        response = await call(b"", timeout=CONNECT_TIMEOUT_S)
-    # The path is in a private directory with a random name: if we can see it, it is this host and
-    # this user (or root).
-    path = response.grpc_address.removeprefix("unix:")
-    return response.grpc_address if os.access(path, os.R_OK | os.W_OK) else address
+        call = channel.unary_unary(
+            f"/{service}/Locate", None, cluster_pb2.LocateResponse.FromString
+        )
+        found: cluster_pb2.LocateResponse = await call(b"", timeout=CONNECT_TIMEOUT_S)
+    for field, path in (
+        ("grpc_address", found.grpc_address.removeprefix("unix:")),
+        ("frames_path", found.frames_path),
+    ):
+        # It is in a private directory with a random name: if we can see it, it is this host and
+        # this user (or root).
+        if not os.access(path, os.R_OK | os.W_OK):
+            found.ClearField(field)
+    return found

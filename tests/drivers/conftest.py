@@ -73,7 +73,7 @@ class Peer:
         self._server = Server(no_http)
         await self._server.bind("127.0.0.1", 0)
         self._peers = self._server.host(self, [self._kind])
-        self._server.rpc.serve_locate()
+        self._server.rpc.serve_locate(self._kind.service)
         await self._server.serve()
         self._running = asyncio.create_task(self._peers.host.run())
 

@@ -14,6 +14,7 @@ from minimesos.actor import (
     Effect,
     EffectFailed,
     Persist,
+    Received,
     Send,
     SetTimer,
     Stimulus,
@@ -131,6 +132,18 @@ async def test_a_timer_cancelled_while_it_waits_in_the_inbox_does_not_fire() -> 
     await ActorLoop(actor).run()
 
     assert TimerFired("second") not in [stimulus for stimulus, _ in actor.seen]
+
+
+async def test_a_timer_that_is_due_already_fires_behind_what_waits_and_no_later() -> None:
+    actor = Scripted(
+        Received=[SetTimer("now", 0.0)], now=[SetTimer("later", 0.0)], later=[Stop(0, "done")]
+    )
+    host = ActorLoop(actor)
+    for _ in range(3):
+        host.post(Received("peer", PING))
+    assert await host.run() == 0
+    names = [getattr(stimulus, "name", "message") for stimulus, _ in actor.seen]
+    assert names == ["message"] * 3 + ["now", "later"]
 
 
 async def test_an_effect_that_the_world_refuses_comes_back_as_a_stimulus() -> None:

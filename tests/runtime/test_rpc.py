@@ -1,8 +1,9 @@
-"""Streams between two real actors over loopback, through the one port."""
+"""Streams between two real actors, by gRPC over loopback and by frames on the same host."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from minimesos.actor import (
 )
 from minimesos.proto.mesos.v1 import master_pb2
 from minimesos.proto.minimesos import cluster_pb2
-from minimesos.runtime import rpc, streams
+from minimesos.runtime import rpc, same_host, streams
 from minimesos.runtime.loop import ActorLoop
 from minimesos.runtime.rpc import AGENT, OperatorError, RpcClient, RpcServer
 from minimesos.runtime.streams import Peers
@@ -33,6 +34,20 @@ pytestmark = pytest.mark.integration
 PATIENCE_S = 20.0  # a test that waits for so long has failed
 PONG = cluster_pb2.Pong()
 PING = cluster_pb2.Ping(connected=True)
+
+
+@pytest.fixture(params=["gRPC", "same host"], autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let each test have its streams both ways: `Stream` promises the same over either."""
+    if request.param == "gRPC":
+        reachable = os.access
+
+        def access(path: str, mode: int) -> bool:
+            return not path.endswith(".frames") and reachable(path, mode)
+
+        monkeypatch.setattr(os, "access", access)
+    return str(request.param)
+
 
 React = Callable[[Stimulus], Sequence[Effect]]
 
@@ -109,6 +124,54 @@ async def test_messages_travel_both_ways_in_order_and_without_their_envelopes(
         assert await client.next() == Received("master", PING)
         shutdown = cluster_pb2.ShutdownAgent(message="bye")
         assert await client.next() == Received("master", shutdown)
+
+
+async def test_a_client_that_sees_the_servers_socket_does_without_grpc(
+    tmp_path: Path, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    async def open_frames(path: str, method: str) -> same_host.FrameConnection:
+        opened.append(method)
+        return await connect_frames(path, method)
+
+    connect_frames = same_host.connect
+    monkeypatch.setattr(same_host, "connect", open_frames)
+    async with master(tmp_path / "s"), agent() as (client, host):
+        host.post(connect_to(tmp_path / "s"))
+        assert await client.next() == Connected("master")
+    assert opened == ([AGENT.path] if transport == "same host" else [])
+
+
+async def test_an_acknowledgement_goes_with_the_next_message_or_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames: list[bytes] = []
+    next_frame = streams.Stream._next_frame
+    monkeypatch.setattr(
+        streams.Stream,
+        "_next_frame",
+        lambda stream: frames.append(next_frame(stream)) or frames[-1],
+    )
+    acknowledgement = cluster_pb2.StatusUpdateAcknowledgement(
+        framework_id={"value": "f"}, task_id={"value": "t"}, uuid=b"u"
+    )
+
+    def acknowledge(stimulus: Stimulus) -> Sequence[Effect]:
+        if isinstance(stimulus, Connected):
+            return [Send(stimulus.peer, acknowledgement), Send(stimulus.peer, PING)]
+        if isinstance(stimulus, Received):
+            return [Send(stimulus.peer, acknowledgement)]
+        return ()
+
+    async with master(tmp_path / "s", acknowledge), agent() as (client, host):
+        host.post(connect_to(tmp_path / "s"))
+        assert await client.next() == Connected("master")
+        assert await client.next() == Received("master", acknowledgement)
+        assert await client.next() == Received("master", PING)
+        assert len(frames) == 1
+        host.post(lambda now: [Send("master", PONG)])
+        assert await client.next() == Received("master", acknowledgement)
 
 
 async def test_many_messages_arrive_complete_and_in_order(tmp_path: Path) -> None:

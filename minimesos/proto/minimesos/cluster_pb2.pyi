@@ -39,10 +39,12 @@ class LocateRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class LocateResponse(_message.Message):
-    __slots__ = ("grpc_address",)
+    __slots__ = ("grpc_address", "frames_path")
     GRPC_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_PATH_FIELD_NUMBER: _ClassVar[int]
     grpc_address: str
-    def __init__(self, grpc_address: _Optional[str] = ...) -> None: ...
+    frames_path: str
+    def __init__(self, grpc_address: _Optional[str] = ..., frames_path: _Optional[str] = ...) -> None: ...
 
 class AgentFrame(_message.Message):
     __slots__ = ("messages",)

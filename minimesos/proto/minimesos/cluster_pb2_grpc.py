@@ -251,6 +251,11 @@ class AgentStub:
                 request_serializer=minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.ExecutorCalls.SerializeToString,
                 response_deserializer=minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.ExecutorEvents.FromString,
                 _registered_method=True)
+        self.Locate = channel.unary_unary(
+                '/minimesos.Agent/Locate',
+                request_serializer=minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.LocateRequest.SerializeToString,
+                response_deserializer=minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.LocateResponse.FromString,
+                _registered_method=True)
 
 
 class AgentServicer:
@@ -264,6 +269,13 @@ class AgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Locate(self, request, context):
+        """As a master's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -271,6 +283,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.Executor,
                     request_deserializer=minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.ExecutorCalls.FromString,
                     response_serializer=minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.ExecutorEvents.SerializeToString,
+            ),
+            'Locate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Locate,
+                    request_deserializer=minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.LocateRequest.FromString,
+                    response_serializer=minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.LocateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -301,6 +318,33 @@ class Agent:
             '/minimesos.Agent/Executor',
             minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.ExecutorCalls.SerializeToString,
             minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.ExecutorEvents.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Locate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/minimesos.Agent/Locate',
+            minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.LocateRequest.SerializeToString,
+            minimesos_dot_proto_dot_minimesos_dot_cluster__pb2.LocateResponse.FromString,
             options,
             channel_credentials,
             insecure,
