@@ -17,13 +17,14 @@ from google.protobuf.message import DecodeError, Message
 
 from minimesos.actor import Close, Connected, Disconnected, Received, Send
 from minimesos.log import get_logger
-from minimesos.runtime.frames import Direction
+from minimesos.runtime.frames import Direction, can_wait
 from minimesos.runtime.loop import ActorLoop
 
 MESSAGE_BYTES_MAX = 64 * 2**20  # what either side accepts as one frame
 FRAME_BYTES_MAX = 2**20  # a frame takes no further message once it is this long
 OUTBOX_BYTES_MAX = 2 * MESSAGE_BYTES_MAX  # unsent bytes at which a peer is given up as stalled
 OUTBOX_MESSAGES_MAX = 200_000  # the same, for many small ones
+PATIENCE_S = 0.005  # how long a message that can wait does so for others to go with
 CLOSE_GRACE_S = 2.0  # how long what was sent before a close may take to leave
 
 HalfClose = Callable[[], Awaitable[None]]
@@ -112,7 +113,9 @@ class Stream:
         self._outbox_bytes = 0
         self._wake = asyncio.Event()
         self._closed_by_us = False
-        self._given_up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._given_up: asyncio.Future[str] = self._loop.create_future()
+        self._patience: asyncio.TimerHandle | None = None
 
     def send(self, message: Message) -> None:
         if self._given_up.done():
@@ -126,12 +129,20 @@ class Stream:
             self._fail(
                 f"does not read: {len(self._outbox)} messages, {self._outbox_bytes} bytes wait"
             )
+        if can_wait(message) and not self._wake.is_set():
+            if self._patience is None:
+                self._patience = self._loop.call_later(PATIENCE_S, self._impatient)
+        else:
+            self._wake.set()
+
+    def _impatient(self) -> None:
+        self._patience = None
         self._wake.set()
 
     def close(self) -> None:
         self._closed_by_us = True
         self._wake.set()
-        asyncio.get_running_loop().call_later(CLOSE_GRACE_S, self._give_up, "closed")
+        self._loop.call_later(CLOSE_GRACE_S, self._give_up, "closed")
 
     async def pump(self, end: StreamEnd, half_close: HalfClose | None = None) -> None:
         """Move messages until we close, the peer ends or the transport fails; never raises for
