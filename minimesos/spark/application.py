@@ -62,7 +62,8 @@ def application_settings(
         settings.setExecutorEnv(name, text)
     # Workers of one application must agree on the hashes of strings.
     hash_seed = f"{EXECUTOR_ENV_PREFIX}PYTHONHASHSEED"
-    settings.setIfMissing(hash_seed, os.environ.get("PYTHONHASHSEED", "0"))
+    seed = os.environ.get("PYTHONHASHSEED", "random")
+    settings.setIfMissing(hash_seed, "0" if seed == "random" else seed)
     if MASTER.read(settings) is None:
         raise PySparkRuntimeError(
             "A master URL must be set in your configuration.", "MASTER_URL_NOT_SET"

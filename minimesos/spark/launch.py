@@ -116,7 +116,8 @@ def driver_environment(
     driver = dict(environment)
     driver[SUBMIT_ARGS_VARIABLE] = submission.to_submit_args()
     # Strings must hash alike in the driver and in every worker.
-    driver.setdefault("PYTHONHASHSEED", "0")
+    if driver.get("PYTHONHASHSEED", "random") == "random":
+        driver["PYTHONHASHSEED"] = "0"
     if python := properties.get("spark.pyspark.python"):
         driver["PYSPARK_PYTHON"] = python
     search_path = [*_python_path(properties), driver.get("PYTHONPATH", "")]

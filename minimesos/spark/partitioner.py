@@ -49,7 +49,7 @@ def hash_in_one_process() -> None:
 
 def _require_hash_seed() -> None:
     global _seeded
-    if "PYTHONHASHSEED" not in os.environ:
+    if os.environ.get("PYTHONHASHSEED", "random") == "random":
         raise PySparkRuntimeError(
             "Randomness of hash of string should be disabled via PYTHONHASHSEED.",
             "PYTHON_HASH_SEED_NOT_SET",

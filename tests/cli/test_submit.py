@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,20 +150,24 @@ def test_verbose_shows_what_is_started_without_secrets(tmp_path: Path) -> None:
 def test_modules_can_be_imported_before_the_context_and_in_tasks(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "shipped_by_submit.py").write_text("def double(x):\n    return 2 * x\n")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.writestr("zipped_by_submit.py", "def triple(x):\n    return 3 * x\n")
     script = tmp_path / "job.py"
     script.write_text(
         "import os\n"
-        "import shipped_by_submit\n"
+        "import shipped_by_submit, zipped_by_submit\n"
         "from minimesos.spark import SparkContext\n"
         "os.chdir('/')\n"
         "with SparkContext() as sc:\n"
-        "    print(sc.parallelize([21]).map(shipped_by_submit.double).collect())\n"
+        "    rdd = sc.parallelize([21]).map(shipped_by_submit.double)\n"
+        "    print(rdd.map(zipped_by_submit.triple).collect())\n"
     )
     done = submit(
-        *("--master", "local[1]", "--py-files", f"{tmp_path}/lib/shipped_by_submit.py"),
+        *("--master", "local[1]"),
+        *("--py-files", f"{tmp_path}/lib/shipped_by_submit.py,{tmp_path}/more.zip"),
         str(script),
     )
-    assert (done.returncode, done.stdout) == (0, "[42]\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "[126]\n"), done.stderr
 
 
 @pytest.mark.integration

@@ -89,8 +89,9 @@ def test_a_script_is_told_its_settings_and_hashes_strings_as_its_workers_do() ->
         "PYTHONHASHSEED": "0",
         SUBMIT_ARGS_VARIABLE: "--conf 'spark.master=local[2]' pyspark-shell",
     }
-    driver = driver_environment(submission, {}, {"PYTHONHASHSEED": "7"})
-    assert driver["PYTHONHASHSEED"] == "7"
+    for given, left in (("7", "7"), ("random", "0")):
+        driver = driver_environment(submission, {}, {"PYTHONHASHSEED": given})
+        assert driver["PYTHONHASHSEED"] == left
 
 
 def test_modules_of_py_files_can_be_imported_before_there_is_a_context() -> None:
