@@ -18,6 +18,7 @@ from minimesos.drivers.scheduler_session import SchedulerSession
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.spark.backends.coarse import CoarseGrainedCore
 from minimesos.spark.backends.coarse_task import CoarseTasks
+from minimesos.spark.backends.mesos_core import MesosCore
 from minimesos.spark.settings.mesos import MESOS_FAILOVER_TIMEOUT, MESOS_FRAMEWORK_ID, MESOS_ROLE
 from minimesos.testing import builders
 from minimesos.testing.cluster import DRIVER_PORT, SimCluster
@@ -47,7 +48,7 @@ class SimSparkApplication(SimFramework):
         self.lost: list[tuple[str, str, bool]] = []
         """Executors that were connected: id, reason, and whether their tasks may be the cause."""
         self.hosts_in_use: list[str] = []
-        self.failures_of_all: list[str] = []
+        self.given_up: list[str] = []
         """Why there will never be an executor; one reason, or none."""
         self.launches: list[tuple[float, str, str]] = []
         """Time, agent id and executor id of each."""
@@ -100,10 +101,13 @@ class SimSparkApplication(SimFramework):
             self.conf[MESOS_FRAMEWORK_ID.name] = self.id
         for executor_id in list(self.work.running):
             self.work.lost(executor_id)
-        tasks = CoarseTasks(self.conf, self.name, self.secret, _command)
-        core = CoarseGrainedCore(self.conf, tasks)
-        self.driver = SimDriver(self, session, core, f"{self.name}:{DRIVER_PORT}")
+        self.driver = SimDriver(self, session, self.make_core(), f"{self.name}:{DRIVER_PORT}")
         return self.driver
+
+    def make_core(self) -> MesosCore:
+        """Return the core of a new driver."""
+        tasks = CoarseTasks(self.conf, self.name, self.secret, _command)
+        return CoarseGrainedCore(self.conf, tasks)
 
     def launched(self, tasks: Sequence[mesos_pb2.TaskInfo]) -> None:
         """The core launches executors."""

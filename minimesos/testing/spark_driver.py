@@ -153,7 +153,7 @@ class SimDriver:
             AskForTasks: self._ask_for_tasks,
             TaskResults: lambda effect: app.work.ended(effect.executor_id, effect.results.task_ids),
             HostInUse: lambda effect: app.hosts_in_use.append(effect.host),
-            GiveUp: lambda effect: app.failures_of_all.append(effect.message),
+            GiveUp: lambda effect: app.given_up.append(effect.message),
             SetTimer: lambda effect: self._effects.append(
                 SetTimer(_CORE + effect.name, effect.at_s)
             ),

@@ -77,7 +77,7 @@ def test_an_agent_on_which_executors_fail_is_left_alone_and_tried_again_in_time(
     assert all(second - first < 10 for first, second in pairs)
     assert all(late[0] - early[1] > 100 for early, late in itertools.pairwise(pairs))
     assert len(app.driver.executors) == 1
-    assert app.failures_of_all == []
+    assert app.given_up == []
 
     app.lives_s = lambda host: None
     assert cluster.run_until(lambda: len(app.driver.executors) == 2, 120)
@@ -87,11 +87,11 @@ def test_an_application_whose_executors_never_start_fails_at_once_with_the_reaso
     cluster = SimCluster(seed=5, agents=2, cpus=1, mem=8192)
     app = application(cluster)
     app.lives_s = lambda host: 0.0
-    assert cluster.run_until(lambda: bool(app.failures_of_all), 30)
-    assert "Executor finished with state FAILED" in app.failures_of_all[0]
+    assert cluster.run_until(lambda: bool(app.given_up), 30)
+    assert "Executor finished with state FAILED" in app.given_up[0]
     assert len(app.launches) == 4
     cluster.advance(100)
-    assert len(app.failures_of_all) == 1
+    assert len(app.given_up) == 1
 
 
 @pytest.mark.seeds(4)
