@@ -26,15 +26,14 @@ from minimesos.spark.settings.storage import IO_COMPRESSION_CODEC, RDD_COMPRESS
 if TYPE_CHECKING:
     from minimesos.spark.scheduler.pools import Pools
 
+# What PySpark puts into every application's configuration.
+_DEFAULTS = {RDD_COMPRESS.name: "true", "spark.serializer.objectStreamReset": "100"}
 _POOLS_FILE = "fairscheduler.xml"
 
 _log = get_logger(__name__)
 
 _warned: set[str] = set()
-"""Unknown settings that this process has warned of."""
-
-# What PySpark puts into every application's configuration.
-_DEFAULTS = {RDD_COMPRESS.name: "true", "spark.serializer.objectStreamReset": "100"}
+"""Settings that this process has looked at for warnings."""
 
 
 def application_settings(

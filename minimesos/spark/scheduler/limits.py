@@ -39,11 +39,11 @@ class Limits:
     task_cpus: int = TASK_CPUS.default
     """Cores of an executor that each task takes up."""
     closure_bytes: int = CLOSURE_COMPRESSION_THRESHOLD.default
-    """Closures of stages are compressed above this,"""
+    """Size of a stage's closure above which it is compressed."""
     compression: Codec | None = DEFAULT
-    """by this codec, if there is one."""
+    """The codec for that, if there is one."""
     message_bytes: int = RPC_MESSAGE_MAX_SIZE.default * MIB
-    """Input of one task, as it is sent."""
+    """Largest input of one task, as it is sent."""
     starvation_s: float = STARVATION_TIMEOUT.default
     """How long tasks wait without any core before a warning."""
     ready_cores: float = 0.0

@@ -95,7 +95,7 @@ TASK_MAX_DIRECT_RESULT_SIZE = size_bytes(
 RPC_MESSAGE_MAX_SIZE = mebibytes(
     "spark.rpc.message.maxSize",
     "128m",
-    "What one task may be sent at most: a stage's closure, or the input of one partition.",
+    "Largest input of one task, such as a slice of a collection; with a larger one its job fails.",
 )
 VALIDATE_OUTPUT_SPECS = flag(
     "spark.hadoop.validateOutputSpecs", True, "Whether saving refuses a directory that exists."
