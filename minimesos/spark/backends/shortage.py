@@ -55,6 +55,8 @@ class Shortage:
         if not self._agents and not ledger.agents:
             return [f"role {self._role} was offered nothing so far; {self._need()}"]
         told = [*self._waiting(ledger), *self._lacking(ledger, now)]
+        if not told and not ledger.executors:
+            told = ["agents that were offered have had that; the next offers are waited for"]
         if not told:
             return []
         more = len(told) - LINES_MAX
