@@ -89,7 +89,8 @@ class Shortage:
             who = _description(offered.offer) if offered else ledger.agents[agent_id].hostname
             if agent is not None and agent.is_excluded(now):
                 left_s = agent.excluded_until_s - now
-                lines.append(f"agent {who}: excluded for {left_s:.0f} s yet: {agent.last_failure}")
+                why = agent.last_failure.partition("\n")[0]
+                lines.append(f"agent {who}: excluded for {left_s:.0f} s yet: {why}")
             elif offered is not None and offered.lacks:
                 lines.append(f"agent {who}: {offered.lacks}")
         return lines
