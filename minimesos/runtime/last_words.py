@@ -13,22 +13,22 @@ LENGTH_MAX = 300
 """Characters that are told of a line."""
 
 _TAIL_BYTES = 8192
-_LOG_PREFIX = re.compile(r"[IWEF]\d{4} [\d:.]+ +(\d+) [^\]]+\] ")
+_LOG_PREFIX = re.compile(r"([IWEF])\d{4} [\d:.]+ +(\d+) [^\]]+\] ")
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def last_words(file: BinaryIO, start: int = 0, besides_pid: int | None = None) -> str:
     """Return the last line of a file that says anything, without a log line's prefix; "" if none.
 
-    Only what comes after `start` is looked at, and no log line of the process `besides_pid`. The
-    line is printable and of bounded length.
+    Only what comes after `start` is looked at, and no log line of the process `besides_pid`, nor
+    one at INFO, which tells of what went well. The line is printable and of bounded length.
     """
     end = file.seek(0, os.SEEK_END)
     file.seek(max(start, end - _TAIL_BYTES))
     text = file.read(_TAIL_BYTES).decode(errors="replace")
     for line in reversed(text.splitlines()):
         logged = _LOG_PREFIX.match(line)
-        if logged is not None and int(logged[1]) == besides_pid:
+        if logged is not None and (logged[1] == "I" or int(logged[2]) == besides_pid):
             continue
         words = _printable(line if logged is None else line[logged.end() :])
         if any(map(str.isalnum, words)):

@@ -27,6 +27,7 @@ def logged(pid: int, words: str) -> str:
         (logged(1, "executor ends reason=gone"), "executor ends reason=gone"),
         ("why\n" + logged(OWN_PID, "Forked command at 8"), "why"),
         (logged(OWN_PID, "Forked command at 8"), ""),
+        (logged(1, "registered with driver").replace("E", "I", 1), ""),
         ("\x1b[31mred\x1b[0m\ttext \x07\x00\n", "red text"),
         ("12 %\r57 %\rstopped\r", "stopped"),
         ("caf\u00e9 \u4f60\n", "caf\u00e9 \u4f60"),
