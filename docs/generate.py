@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from minimesos.agent.flags import AgentFlags
 from minimesos.cli.main import COMMANDS
 from minimesos.cli.main import main as minimesos
+from minimesos.cli.shuffle_service import ShuffleServiceFlags
 from minimesos.flags import ENVIRONMENT_PREFIX, Spec, specs
 from minimesos.master.flags import MasterFlags
 from minimesos.spark import settings
@@ -25,7 +26,7 @@ from minimesos.spark.setting_kinds import Setting
 
 DOCS = Path(__file__).resolve().parent
 HELP_COLUMNS = 80
-PROGRAMS = {"master": MasterFlags, "agent": AgentFlags}
+PROGRAMS = {"master": MasterFlags, "agent": AgentFlags, "shuffle-service": ShuffleServiceFlags}
 
 FLAGS_PAGE = """\
 # Flags of `minimesos {program}`

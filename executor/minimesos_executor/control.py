@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from minimesos.runtime.frame_socket import Reactor
 from minimesos.spark.settings.application import LOG_LEVEL, LOG_LEVELS
 from minimesos.spark.settings.executors import TASK_KILL_TIMEOUT, reuses_workers
 from minimesos.spark.settings.scheduling import LOCALITY_WAIT_PROCESS, TASK_CPUS
+from minimesos.spark.shuffle.files import output_prefix
 from minimesos_executor.pool import Fetch, PoolOptions, WorkerPool
 from minimesos_executor.results import ResultOutbox
 from minimesos_executor.workers import WorkerSource
@@ -32,7 +34,6 @@ class Identity:
     executor_id: str
     host: str
     cores: int
-    local_dir: str
     python_path: tuple[str, ...] = ()
     block_manager_port: int = 0
     """Where its blocks are served; 0: at any port."""
@@ -44,8 +45,8 @@ class Link(Protocol):
     def send(self, frame: spark_pb2.ExecutorFrame) -> None:
         """Send a frame."""
 
-    def fetch(self, wish: Fetch, answer: Callable[[str], None]) -> None:
-        """Copy a range of another executor's file; answer "" or what went wrong."""
+    def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
+        """Copy ranges of another executor's files; answer as `PoolListener.fetch` says."""
 
     def give_up(self, reason: str) -> None:
         """End the executor as failed."""
@@ -62,20 +63,22 @@ class Control:
     ) -> None:
         self.identity = identity
         self._link = link
+        self._local_dir = ""
         self._outbox = ResultOutbox()
         self.pool = WorkerPool(reactor, zygote, identity.cores, self)
 
-    def configure(self, conf: Mapping[str, str]) -> None:
-        """Take the application's settings; tasks start after that."""
+    def configure(self, conf: Mapping[str, str], local_dir: str) -> None:
+        """Take the application's settings, and where blocks lie; tasks start after that."""
         level = LOG_LEVEL.read(conf)
         if level is not None:
             log.set_level(LOG_LEVELS[level])
         me = self.identity
+        self._local_dir = local_dir
         slots = max(me.cores // TASK_CPUS.read(conf), 1)
         settings = {
             "executor_id": me.executor_id,
             "host": me.host,
-            "local_dir": me.local_dir,
+            "local_dir": local_dir,
             "workers": slots,
             "conf": dict(conf),
             "python_path": me.python_path,
@@ -114,7 +117,7 @@ class Control:
         for frame in self._outbox.take():
             self._link.send(frame)
 
-    def fetch(self, wish: Fetch, answer: Callable[[str], None]) -> None:
+    def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
         self._link.fetch(wish, answer)
 
     def broken(self, reason: str) -> None:
@@ -129,7 +132,8 @@ class Control:
         self.pool.clean_up(cleanup.stage_keys, cleanup.rdd_ids, cleanup.broadcast_ids)
         if not cleanup.shuffle_ids:
             return
-        garbage = tuple(f"shuffle_{shuffle_id}_" for shuffle_id in cleanup.shuffle_ids)
-        for name in os.listdir(self.identity.local_dir):
+        garbage = tuple(output_prefix(shuffle_id) for shuffle_id in cleanup.shuffle_ids)
+        for name in os.listdir(self._local_dir):
             if name.startswith(garbage):
-                os.unlink(os.path.join(self.identity.local_dir, name))
+                with suppress(FileNotFoundError):  # a shuffle service may be faster
+                    os.unlink(os.path.join(self._local_dir, name))

@@ -13,7 +13,8 @@ import os
 import platform
 import socket
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import grpc
@@ -24,17 +25,11 @@ import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.spark.backends.blocks import BlockClient, BlockService
-from minimesos.spark.backends.doorkeeper import (
-    ATTACH,
-    OPTIONS,
-    ROOT_KEY,
-    Doorkeeper,
-    has_answered,
-    knock,
-)
+from minimesos.spark.backends.block_client import BlockClient
+from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, has_answered, knock
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
 from minimesos.spark.settings.executors import HEARTBEAT_INTERVAL
+from minimesos_executor.blocks import Place, Seeker
 from minimesos_executor.control import Control, Identity
 from minimesos_executor.pool import Fetch
 from minimesos_executor.workers import WorkerSource
@@ -60,12 +55,18 @@ class DriverLink:
         application_id: str,
         zygote: WorkerSource,
         identity: Identity,
+        environment: Mapping[str, str],
+        after_workers: AsyncExitStack,
     ) -> None:
+        """Whoever runs this closes `after_workers` then: it gives back what must outlive them."""
         self._driver = driver
         self._secret = secret
         self._application_id = application_id
         self._zygote = zygote
         self._identity = identity
+        self._environment = environment
+        self._after_workers = after_workers
+        self._blocks: BlockClient | None = None
         self._outbox: deque[bytes] = deque()
         self._outbox_bytes = 0
         self._paused = False
@@ -79,8 +80,7 @@ class DriverLink:
         loop = asyncio.get_running_loop()
         # Workers are forked while we connect.
         self._control = Control(loop, self._zygote, self._identity, self)
-        self._blocks = BlockClient(self._secret)
-        self._work = asyncio.ensure_future(self._attached())
+        self._work = asyncio.ensure_future(self._talk())
         try:
             await self._work
         except asyncio.CancelledError:
@@ -90,7 +90,8 @@ class DriverLink:
             self._failure = str(error)
         finally:
             self._control.close()
-            await self._blocks.close()
+            if self._blocks is not None:
+                await self._blocks.close()
         _log.error("executor ends", executor=self._identity.executor_id, reason=self._failure)
         return 1
 
@@ -106,7 +107,8 @@ class DriverLink:
             self._paused = True
             self._control.pool.pause()
 
-    def fetch(self, wish: Fetch, answer: Callable[[str], None]) -> None:
+    def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
+        assert self._blocks is not None, "tasks come after the settings"
         self._blocks.start(self._blocks.fetch(*wish), answer)
 
     def give_up(self, reason: str) -> None:
@@ -131,25 +133,9 @@ class DriverLink:
 
     # ------------------------------------------------------------------------------ the stream
 
-    async def _attached(self) -> None:
-        """Serve the driver. Raises DriverLost, also if nobody could fetch our blocks."""
-        server = grpc.aio.server(interceptors=(Doorkeeper(self._secret),), options=OPTIONS)
-        BlockService(self._secret, self._identity.local_dir).add_to(server)
-        host = facing(self._driver)
-        wanted = self._identity.block_manager_port
-        try:
-            port = server.add_insecure_port(f"{host}:{wanted}")
-        except RuntimeError as error:
-            raise DriverLost(f"port {wanted} for blocks is not free at {host}") from error
-        await server.start()
-        try:
-            await self._talk(f"{host}:{port}")
-        finally:
-            await server.stop(None)
-
-    async def _talk(self, blocks_address: str) -> None:
+    async def _talk(self) -> None:
+        """Attach, find a place for blocks, and work. Raises DriverLost, whatever was in the way."""
         nonce, metadata = knock(self._secret)
-        metadata = (*metadata, (ROOT_KEY, os.fsencode(self._identity.local_dir)))
         async with grpc.aio.insecure_channel(self._driver, OPTIONS) as channel:
             call = channel.stream_stream(ATTACH, None, None)(None, metadata=metadata)
             try:
@@ -159,17 +145,46 @@ class DriverLink:
                         raise DriverLost(f"{self._driver}: {await call.details()}")
                     if not has_answered(self._secret, nonce, answer):
                         raise DriverLost("the driver does not know the application's secret")
-                    registered = await self._handshake(call, blocks_address)
+                    registered = await self._handshake(call)
             except TimeoutError as error:
                 raise DriverLost(f"no answer within {CONNECT_TIMEOUT_S:g} s") from error
             except grpc.aio.AioRpcError as error:
                 raise DriverLost(f"{self._driver}: {error.details()}") from error
             _log.info("registered with driver", driver=self._driver, app=self._application_id)
-            self._control.configure(registered.conf)
+            place = await self._settle(call, registered)
+            self._control.configure(registered.conf, place.root)
             interval_s = HEARTBEAT_INTERVAL.read(registered.conf)
-            await _first_of(self._receive(call), self._write(call), self._beat(interval_s))
+            await _first_of(
+                self._receive(call), self._write(call), self._beat(interval_s, place.root)
+            )
 
-    async def _handshake(self, call: Any, blocks_address: str) -> spark_pb2.Registered:
+    async def _settle(self, call: Any, registered: spark_pb2.Registered) -> Place:
+        """Find a place for blocks and tell the driver, or why there is none. Raises DriverLost."""
+        me = self._identity
+        self._blocks = BlockClient.of(registered.conf, self._secret, self._application_id)
+        try:
+            seeker = Seeker(
+                self._application_id,
+                me.executor_id,
+                self._secret,
+                facing(self._driver),
+                me.block_manager_port,
+                self._environment,
+            )
+            holding = seeker.place(registered.conf, registered.shuffle_credential)
+            place = await self._after_workers.enter_async_context(holding)
+        except (MinimesosError, OSError) as error:
+            goodbye = spark_pb2.Goodbye(reason=f"it has no place for its blocks: {error}")
+            await _send(call, spark_pb2.ExecutorFrame(goodbye=goodbye).SerializeToString())
+            await call.done_writing()
+            with suppress(TimeoutError, grpc.aio.AioRpcError):  # until the driver has heard it
+                await asyncio.wait_for(call.read(), GOODBYE_TIMEOUT_S)
+            raise DriverLost(goodbye.reason) from error
+        located = spark_pb2.Located(address=place.address, root=place.root)
+        await _send(call, spark_pb2.ExecutorFrame(located=located).SerializeToString())
+        return place
+
+    async def _handshake(self, call: Any) -> spark_pb2.Registered:
         me = self._identity
         nonce = new_nonce()
         register = spark_pb2.Register(
@@ -178,7 +193,6 @@ class DriverLink:
             cores=me.cores,
             version=minimesos.__version__,
             python_version=".".join(platform.python_version_tuple()[:2]),
-            blocks_address=blocks_address,
             nonce=nonce,
             pid=os.getpid(),
         )
@@ -208,10 +222,7 @@ class DriverLink:
             self._wake.clear()
             while self._outbox:
                 data = self._outbox[0]
-                try:
-                    await call.write(data)
-                except Exception as error:  # gRPC raises many kinds
-                    raise DriverLost("the connection to the driver was lost") from error
+                await _send(call, data)
                 self._outbox.popleft()
                 self._outbox_bytes -= len(data)
             self._drained.set()
@@ -219,9 +230,11 @@ class DriverLink:
                 self._paused = False
                 self._control.pool.resume()
 
-    async def _beat(self, interval_s: float) -> None:
+    async def _beat(self, interval_s: float, root: str) -> None:
         while True:
             await asyncio.sleep(interval_s)
+            if not os.path.isdir(root) and not self._failure:
+                self.give_up(f"{root}, where its blocks were, is gone")
             pool = self._control.pool
             memory = await asyncio.to_thread(pss_bytes, [os.getpid(), self._zygote.pid, *pool.pids])
             heartbeat = spark_pb2.Heartbeat(memory_bytes=memory, running=pool.running)
@@ -238,6 +251,13 @@ async def _first_of(*activities: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def _send(call: Any, data: bytes) -> None:
+    try:
+        await call.write(data)
+    except Exception as error:  # gRPC raises many kinds
+        raise DriverLost("the connection to the driver was lost") from error
 
 
 async def _read(call: Any) -> spark_pb2.DriverFrame:

@@ -8,8 +8,8 @@ comes from its surroundings.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Protocol
 
@@ -109,19 +109,23 @@ async def _run_spark(arguments: Sequence[str], surroundings: Surroundings) -> in
     TaskContext.run_in_threads()
     hash_in_one_process()
     workers = ThreadWorkers(f"executor-{options.executor_id}")
-    with tempfile.TemporaryDirectory(
-        prefix=f"blocks-{options.executor_id}-",
-        dir=spark.scratch_dir(surroundings.environment),
-        ignore_cleanup_errors=True,
-    ) as directory:
-        identity = Identity(
-            options.executor_id,
-            options.hostname,
-            options.cores,
-            directory,
-            block_manager_port=options.block_manager_port,
+    identity = Identity(
+        options.executor_id,
+        options.hostname,
+        options.cores,
+        block_manager_port=options.block_manager_port,
+    )
+    environment = surroundings.environment
+    async with AsyncExitStack() as after_workers:
+        link = DriverLink(
+            options.driver_url,
+            secret,
+            options.app_id,
+            workers,
+            identity,
+            environment,
+            after_workers,
         )
-        link = DriverLink(options.driver_url, secret, options.app_id, workers, identity)
         surroundings.on_terminate(partial(link.give_up, spark.TERMINATED))
         try:
             return await link.run()

@@ -38,7 +38,6 @@ def main(arguments: Sequence[str]) -> int:
         options.executor_id,
         options.host,
         options.cores,
-        options.dir,
         tuple(filter(None, options.path.split(os.pathsep))),
     )
-    return LocalLink(driver, zygote, identity).run()
+    return LocalLink(driver, zygote, identity, options.dir).run()

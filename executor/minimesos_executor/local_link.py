@@ -23,9 +23,12 @@ OUTBOX_BYTES_MAX = 2**26  # unsent results at which the workers have to wait
 class LocalLink:
     """The socketpair, and the loop of the process."""
 
-    def __init__(self, driver: socket.socket, zygote: Zygote, identity: Identity) -> None:
+    def __init__(
+        self, driver: socket.socket, zygote: Zygote, identity: Identity, local_dir: str
+    ) -> None:
         self._reactor = SelectorReactor()
         self._exit_code = 0
+        self._local_dir = local_dir
         self._driver = FrameSocket(self._reactor, driver, self._on_frame, self._reactor.stop)
         self._control = Control(self._reactor, zygote, identity, self)
 
@@ -46,8 +49,8 @@ class LocalLink:
             self._control.pool.pause()
             self._driver.when_sent(self._control.pool.resume)
 
-    def fetch(self, wish: Fetch, answer: Callable[[str], None]) -> None:
-        answer("there are no other executors in local mode")
+    def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
+        answer("there are no other executors in local mode", 0)
 
     def give_up(self, reason: str) -> None:
         self.send(spark_pb2.ExecutorFrame(goodbye=spark_pb2.Goodbye(reason=reason)))
@@ -60,5 +63,5 @@ class LocalLink:
     def _on_frame(self, data: Frame) -> None:
         frame = spark_pb2.DriverFrame.FromString(data)  # type: ignore[arg-type] # it takes any buffer
         if frame.HasField("registered"):
-            self._control.configure(frame.registered.conf)
+            self._control.configure(frame.registered.conf, self._local_dir)
         self._control.handle(frame)

@@ -9,11 +9,12 @@ one interpreter, and it is several times faster than pickle for columns of integ
                     RECALL                                         give back what has not started
                     CANCEL   [task id, ...], interrupt the running one too
                     CLEANUP  stage keys, rdd ids, broadcast ids
-                    FETCHED  request id, reason of failure or ""
+                    FETCHED  number, reason of failure or "", ranges that are there
     from a worker   READY                                          the surroundings of tasks exist
                     RESULTS  task ids, outcomes (empty: successes), payloads, seconds of work
                     RETURNED [task id, ...]                        the answer to RECALL
-                    FETCH    request id, address, path, offset, length, destination
+                    FETCH    number, address, executor id, [path...], [offset...], [length...],
+                             destination
 
 A worker looks for messages between tasks only when it has none left. RECALL and CANCEL are
 followed by SIGINT (a *poke*), which makes it look at once, and flush results that it holds back.

@@ -37,12 +37,13 @@ _log = get_logger(__name__)
 
 
 class Fetch(NamedTuple):
-    """A worker's wish: copy a range of a file of another executor to `destination`."""
+    """A worker's wish: copy ranges of files of another executor to `destination`."""
 
     address: str
-    path: str
-    offset: int
-    length: int
+    executor_id: str
+    paths: Sequence[str]
+    offsets: Sequence[int]
+    lengths: Sequence[int]
     destination: str
 
 
@@ -69,8 +70,8 @@ class PoolListener(Protocol):
     def turn(self) -> None:
         """No more ends of tasks come right now: a good time to send them on."""
 
-    def fetch(self, wish: Fetch, answer: Callable[[str], None]) -> None:
-        """Fulfil it; answer "" or what went wrong."""
+    def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
+        """Fulfil it; answer "" or what went wrong, and how many of the ranges are there."""
 
     def broken(self, reason: str) -> None:
         """Workers cannot be had any more."""
@@ -290,8 +291,8 @@ class WorkerPool:
             (worker.own if task_id in worker.bound else self._queue).appendleft(task)
             worker.bound.discard(task_id)
 
-    def _on_fetch(self, worker: Worker, request: int, *wish: Any) -> None:
-        self._listener.fetch(Fetch(*wish), partial(worker.send, messages.FETCHED, request))
+    def _on_fetch(self, worker: Worker, number: int, *wish: Any) -> None:
+        self._listener.fetch(Fetch(*wish), partial(worker.send, messages.FETCHED, number))
 
     def _heard(self, worker: Worker) -> None:
         worker.heard_at = self._reactor.time()

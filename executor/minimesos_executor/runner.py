@@ -21,18 +21,16 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from time import monotonic
 from types import FrameType
 from typing import Any, Protocol
 
 from minimesos.errors import MinimesosError
 from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
-from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.env import WorkerEnv
 from minimesos.spark.scheduler.task import (
     Outcome,
     ResultTooLarge,
@@ -44,6 +42,7 @@ from minimesos.spark.settings.executors import reuses_workers
 from minimesos.spark.settings.scheduling import TASK_CPUS
 from minimesos.spark.storage import BlockStore
 from minimesos_executor import messages
+from minimesos_executor.fetches import Fetches
 from minimesos_executor.messages import NO_TASK, Task
 
 FLUSH_S = 0.003  # the longest that a result waits for another task to end
@@ -101,8 +100,7 @@ class Runner:
         self._is_reused = True
         self._result_bytes_max = RESULT_BYTES_MAX
         self._poked = False
-        self._fetches = 0
-        self._fetched: dict[int, str] = {}
+        self._fetches: Fetches | None = None
         self._handlers: dict[int, Callable[..., None]] = {
             messages.SETUP: self._set_up,
             messages.STAGE: self._binaries.__setitem__,
@@ -110,7 +108,7 @@ class Runner:
             messages.RECALL: self._give_back,
             messages.CANCEL: self._cancel,
             messages.CLEANUP: self._clean_up,
-            messages.FETCHED: self._fetched.__setitem__,
+            messages.FETCHED: self._fetched,
         }
 
     def run(self) -> None:
@@ -279,13 +277,15 @@ class Runner:
         self._result_bytes_max = min(wanted, RESULT_BYTES_MAX)
         self._limit_threads(TASK_CPUS.read(told.conf))
         sys.path.extend(path for path in told.python_path if path not in sys.path)
+        fetches = self._fetches = Fetches(told.local_dir, self._send_from_task, self._wait_in_task)
         self._env = WorkerEnv(
             executor_id=told.executor_id,
             host=told.host,
             local_dir=told.local_dir,
             conf=told.conf,
             blocks=BlockStore.of(told.conf, told.workers, told.local_dir),
-            fetch=partial(self._fetch, told.local_dir),
+            fetch=fetches.fetch,
+            begin_fetch=fetches.begin,
         )
         self._send(messages.READY)
 
@@ -306,37 +306,31 @@ class Runner:
                 self._env.broadcasts.pop(broadcast_id, None)
         gc.unfreeze()  # what was thought to live long may be garbage now
 
-    def _fetch(
-        self, directory: str, location: Location, path: str, offset: int, length: int
-    ) -> str:
-        """Have the control process copy a range of a remote file; see `WorkerEnv.fetch`."""
-        handle, destination = tempfile.mkstemp(dir=directory, prefix=".fetch-")
-        os.close(handle)
+    def _fetched(self, *end: Any) -> None:
+        assert self._fetches is not None, "SETUP comes first"
+        self._fetches.ended(*end)
+
+    def _send_from_task(self, *message: Any) -> None:
+        """Send while a task runs; a poke in the middle of that would send too."""
         self._in_user_code = False
         try:
-            self._fetches += 1
-            request = self._fetches
-            self._send(
-                messages.FETCH,
-                request,
-                location.blocks_address,
-                path,
-                offset,
-                length,
-                destination,
-            )
-            while request not in self._fetched and self._interrupted != self._current:
-                for frame in self._inbox.read():
-                    self._handle(frame)
-            failure = self._fetched.pop(request, "cancelled")
+            self._send(*message)
         finally:
             self._in_user_code = True
-        if failure:
-            os.unlink(destination)
-            if self._interrupted == self._current:
-                raise KeyboardInterrupt
-            raise FetchFailed(location, path, failure)
-        return destination
+        if self._poked:
+            self._look()
+
+    def _wait_in_task(self, condition: Callable[[], bool]) -> None:
+        """Receive messages until a condition holds. Raises KeyboardInterrupt if cancelled."""
+        self._in_user_code = False
+        try:
+            while not condition() and self._interrupted != self._current:
+                for frame in self._inbox.read():
+                    self._handle(frame)
+        finally:
+            self._in_user_code = True
+        if self._interrupted == self._current:
+            raise KeyboardInterrupt
 
 
 def run_worker(sock: socket.socket, board_fd: int) -> None:

@@ -13,15 +13,10 @@ import os
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from minimesos_executor import environment
 from minimesos_executor.zygote import Zygote
-
-if TYPE_CHECKING:
-    from minimesos_executor.driver_link import DriverLink
 
 SECRET_VARIABLE = "MINIMESOS_SPARK_SECRET"
 TERMINATED = "it was terminated (SIGTERM)"
@@ -54,36 +49,39 @@ def main(arguments: Sequence[str]) -> int:
         return 2
 
     import asyncio
+    from contextlib import AsyncExitStack
 
     from minimesos import log
     from minimesos_executor.control import Identity
     from minimesos_executor.driver_link import DriverLink
 
     log.setup()
-    with tempfile.TemporaryDirectory(
-        prefix=f"blocks-{options.executor_id}-",
-        dir=scratch_dir(os.environ),
-        ignore_cleanup_errors=True,
-    ) as directory:
-        identity = Identity(
-            options.executor_id,
-            options.hostname,
-            options.cores,
-            directory,
-            block_manager_port=options.block_manager_port,
-        )
-        link = DriverLink(options.driver_url, secret, options.app_id, zygote, identity)
-        code = asyncio.run(_run_until_terminated(link))
+    identity = Identity(
+        options.executor_id,
+        options.hostname,
+        options.cores,
+        block_manager_port=options.block_manager_port,
+    )
+
+    async def run() -> int:
+        async with AsyncExitStack() as after_workers:
+            link = DriverLink(
+                options.driver_url,
+                secret,
+                options.app_id,
+                zygote,
+                identity,
+                os.environ,
+                after_workers,
+            )
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, link.give_up, TERMINATED)
+            return await link.run()
+
+    code = asyncio.run(run())
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # not waiting for what gRPC's threads may still be doing
-
-
-async def _run_until_terminated(link: DriverLink) -> int:
-    import asyncio
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, link.give_up, TERMINATED)
-    return await link.run()
 
 
 def secret_of(text: str | None) -> bytes | None:
@@ -92,9 +90,3 @@ def secret_of(text: str | None) -> bytes | None:
         return bytes.fromhex(text or "") or None
     except ValueError:
         return None
-
-
-def scratch_dir(environment: Mapping[str, str]) -> str | None:
-    """Where blocks lie: as for Spark, its own variable, the sandbox, or the system's default."""
-    directories = environment.get("SPARK_LOCAL_DIRS", "").split(",")
-    return directories[0] or environment.get("MESOS_SANDBOX")

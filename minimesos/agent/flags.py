@@ -108,6 +108,23 @@ class AgentFlags:
         check=lambda s: None if s < _BACKOFF_FACTOR_MAX_S else "expecting less than 1mins",
         help="Bound of the random delay before the first registration; doubles with each attempt.",
     )
+    shuffle_service: bool = boolean(
+        False, help="Keep the map outputs of Spark executors on this host when these go."
+    )
+    shuffle_service_port: int = port_number(
+        7337, help="Port of that service, 0 for any that is free."
+    )
+    shuffle_service_local_dirs: str | None = text(
+        help="Its directories, separated by commas; the work directory if not set."
+    )
+    shuffle_service_authenticate_secret_file: Path | None = path(  # noqa: RUF009
+        help="File with a secret that applications must know to use that service."
+    )
+    shuffle_service_cleaner_interval: float = duration(
+        "30secs",
+        check=lambda s: None if s > 0 else "expecting more than nothing",
+        help="Time between its looks for applications whose drivers are gone.",
+    )
     max_completed_executors_per_framework: int = integer(
         150,
         check=lambda count: None if count >= 0 else "expecting no negative number",

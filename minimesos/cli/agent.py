@@ -11,6 +11,7 @@ import click
 
 from minimesos.agent.flags import AgentFlags
 from minimesos.cli.programs import RAW, run_program
+from minimesos.cli.shuffle_service import beside_agent
 from minimesos.flags import load_or_exit
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ async def serve(flags: AgentFlags) -> int:
     from minimesos.agent.server import AgentServer
     from minimesos.runtime.server import on_signals
 
-    server = AgentServer(flags, pages)
-    await server.start()
-    on_signals(lambda number: server.shut_down(f"received {number.name}"))
-    asyncio.get_running_loop().add_signal_handler(
-        signal.SIGUSR1, lambda: server.shut_down("received SIGUSR1", unregister=True)
-    )
-    return await server.run()
+    async with beside_agent(flags) as told:
+        server = AgentServer(told, pages)
+        await server.start()
+        on_signals(lambda number: server.shut_down(f"received {number.name}"))
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGUSR1, lambda: server.shut_down("received SIGUSR1", unregister=True)
+        )
+        return await server.run()
 
 
 def pages() -> Mapping[str, Handler]:

@@ -22,6 +22,7 @@ import click
 from minimesos.cli.agent import pages as agent_pages
 from minimesos.cli.master import pages as master_pages
 from minimesos.cli.programs import RAW, run_program
+from minimesos.cli.shuffle_service import telling_port
 from minimesos.errors import InvalidValue
 from minimesos.flags import (
     boolean,
@@ -39,6 +40,7 @@ from minimesos.resources import Resources
 if TYPE_CHECKING:
     from minimesos.agent.server import AgentServer
     from minimesos.master.server import MasterServer
+    from minimesos.spark.backends.shuffle_server import ShuffleServer
 
 PROGRAM = "minimesos local"
 AGENTS_MAX = 100
@@ -66,6 +68,9 @@ class LocalFlags:
     port: int = port_number(0, help="Port of the master, 0 for any that is free.")
     work_dir: str | None = text(
         help="Directory of the agents' sandboxes; a temporary one, removed in the end, if not set."
+    )
+    shuffle_service: bool = boolean(
+        False, help="Keep map outputs of Spark executors when these go, in a service at any port."
     )
     address_file: str | None = text(help="File to write the master's ip:port to once it listens.")
     exit_on_stdin_eof: bool = boolean(
@@ -115,9 +120,11 @@ async def _serve(flags: LocalFlags, work_dir: Path) -> int:
         _at_end_of_stdin(stopping)
     master = await _start_master(flags)
     programs = [asyncio.ensure_future(master.run())]
+    service = await _start_shuffle_service(flags, work_dir) if flags.shuffle_service else None
     agents: list[AgentServer] = []
     for number_of_agent in range(flags.agents):
-        agents.append(await _start_agent(flags, master.address, work_dir / str(number_of_agent)))
+        directory = work_dir / str(number_of_agent)
+        agents.append(await _start_agent(flags, master.address, directory, service))
         programs.append(asyncio.ensure_future(agents[-1].run()))
     stopped = asyncio.ensure_future(stopping.wait())
     await asyncio.wait([stopped, *programs], return_when=asyncio.FIRST_COMPLETED)
@@ -125,6 +132,8 @@ async def _serve(flags: LocalFlags, work_dir: Path) -> int:
     for agent in agents:
         agent.shut_down("the cluster ends")
     codes = await asyncio.gather(*programs[1:])
+    if service is not None:
+        await service.stop()
     master.stop("the cluster ends")
     return max([await programs[0], *codes])
 
@@ -144,7 +153,17 @@ async def _start_master(flags: LocalFlags) -> MasterServer:
     return master
 
 
-async def _start_agent(flags: LocalFlags, master: str, work_dir: Path) -> AgentServer:
+async def _start_shuffle_service(flags: LocalFlags, work_dir: Path) -> ShuffleServer:
+    from minimesos.spark.backends.shuffle_server import ShuffleServer
+
+    service = ShuffleServer(flags.ip, 0, [work_dir])
+    await service.start()
+    return service
+
+
+async def _start_agent(
+    flags: LocalFlags, master: str, work_dir: Path, service: ShuffleServer | None
+) -> AgentServer:
     from minimesos.agent.flags import AgentFlags
     from minimesos.agent.server import AgentServer
 
@@ -156,6 +175,8 @@ async def _start_agent(flags: LocalFlags, master: str, work_dir: Path) -> AgentS
         resources=flags.resources,
         registration_backoff_factor=REGISTRATION_BACKOFF_S,
     )
+    if service is not None:
+        agent_flags = telling_port(agent_flags, service.port)
     agent = AgentServer(agent_flags, agent_pages)
     await agent.start()
     return agent

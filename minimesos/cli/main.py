@@ -14,6 +14,10 @@ COMMANDS = {
     "local": ("minimesos.cli.local", "Run a master and some agents in one process."),
     "submit": ("minimesos.cli.submit", "Run a driver script."),
     "shell": ("minimesos.cli.submit", "Open a Python prompt with a Spark context in it."),
+    "shuffle-service": (
+        "minimesos.cli.shuffle_service",
+        "Keep the map outputs of this host when their executors go.",
+    ),
     "package-executor": (
         "minimesos.cli.package_executor",
         "Make an archive that runs executors where minimesos is not installed.",

@@ -7,9 +7,9 @@ writers through `TaskContext.env`. It is passed, never reached for as a global. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from minimesos.errors import MinimesosError
 
@@ -35,6 +35,14 @@ class Location(NamedTuple):
     root: str
 
 
+class Range(NamedTuple):
+    """A part of a file in a block directory; length 0 means to its end."""
+
+    path: str
+    offset: int
+    length: int
+
+
 class FetchFailed(MinimesosError):
     """A file of another executor could not be had: its owner is gone, or the file is."""
 
@@ -47,6 +55,31 @@ class FetchFailed(MinimesosError):
     def __str__(self) -> str:
         owner = self.location.executor_id if self.location is not None else "nobody"
         return f"fetch of {self.path} from {owner} failed: {self.reason}"
+
+
+class Fetch(Protocol):
+    """A copy of ranges of remote files, under way or done."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has ended, as far as the worker has heard."""
+        ...
+
+    def result(self) -> str:
+        """Wait for its end; return a local file with the ranges one after another.
+
+        The caller owns the file. Raises FetchFailed, with the path of the first range that is not
+        there.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Nobody wants its result. May be called again, and whenever."""
+        ...
+
+
+def _no_fetch(location: Location, ranges: Sequence[Range]) -> Fetch:
+    raise FetchFailed(location, ranges[0].path, "there are no other executors here")
 
 
 @dataclass(slots=True)
@@ -64,6 +97,8 @@ class WorkerEnv:
     fetch: Callable[[Location, str, int, int], str]
     """`fetch(location, path, offset, length)`: copies a range of a remote file (length 0: to its
     end) to a local file and returns that file's path, which the caller owns. Raises FetchFailed."""
+    begin_fetch: Callable[[Location, Sequence[Range]], Fetch] = _no_fetch
+    """Begins to copy ranges of files of one remote directory; one of length 0 goes alone."""
     broadcasts: dict[int, Any] = field(default_factory=dict)
     """Values of broadcasts that this worker has loaded, by id; dropped upon a Cleanup."""
     files_root: str = ""

@@ -17,13 +17,15 @@ import pytest
 from minimesos_executor import messages
 
 from minimesos.runtime.frame_socket import HEADER
-from minimesos.spark.env import DRIVER, Location
+from minimesos.spark.env import DRIVER, FetchFailed, Location, Range
 from minimesos.spark.files import ShippedFiles
 from minimesos.spark.scheduler.task import Outcome, decode_failure, decode_success
 from minimesos.spark.shipment import Shipment
 from minimesos.testing.spark_executors import DEADLINE_S, stage
 
 pytestmark = pytest.mark.integration
+
+PEER = Location("7", "there", "10.0.0.7:7777", "/blocks")
 
 SCRIPT = """
 import signal, socket, sys
@@ -190,37 +192,79 @@ def test_a_keyboard_interrupt_of_the_users_own_is_a_failure(worker):
 
 
 def test_a_fetch_goes_through_the_control_process(worker):
-    peer = Location("7", "there", "10.0.0.7:7777", "/blocks")
-
     def fetch(i, task):
-        return Path(task.env.fetch(peer, "shuffle_1", 10, 20)).read_text()
+        return Path(task.env.fetch(PEER, "shuffle_1", 10, 20)).read_text()
 
     worker.run(1, fetch, [0])
-    kind, request, *wish, destination = worker.receive()
-    assert (kind, wish) == (messages.FETCH, ["10.0.0.7:7777", "shuffle_1", 10, 20])
+    kind, number, *wish, destination = worker.receive()
+    assert (kind, wish) == (messages.FETCH, ["10.0.0.7:7777", "7", ["shuffle_1"], [10], [20]])
     Path(destination).write_text("block")
-    worker.send(messages.FETCHED, request, "")
+    worker.send(messages.FETCHED, number, "", 1)
     assert value(worker.results(0)[0]) == "block"
 
 
+def test_several_fetches_are_under_way_at_once(worker):
+    def fetch(i, task):
+        begun = [task.env.begin_fetch(PEER, [Range(name, 0, 1), Range("z", 5, 6)]) for name in "ab"]
+        return [Path(each.result()).read_text() for each in reversed(begun)]
+
+    worker.run(1, fetch, [0])
+    fetches = [worker.receive() for _ in "ab"]
+    assert [fetch[4:7] for fetch in fetches] == [([n, "z"], [0, 5], [1, 6]) for n in "ab"]
+    for fetch in fetches:
+        Path(fetch[-1]).write_text(fetch[4][0])
+        worker.send(messages.FETCHED, fetch[1], "", 2)
+    assert value(worker.results(0)[0]) == ["b", "a"]
+
+
+def test_the_first_range_that_is_missing_is_named(worker):
+    def fetch(i, task):
+        try:
+            task.env.begin_fetch(PEER, [Range(name, 0, 1) for name in "abc"]).result()
+        except FetchFailed as failure:
+            return failure.path, failure.reason
+
+    worker.run(1, fetch, [0])
+    worker.send(messages.FETCHED, worker.receive()[1], "no such file", 1)
+    assert value(worker.results(0)[0]) == ("b", "no such file")
+
+
+def test_what_nobody_wants_any_more_is_deleted_when_it_comes(worker, tmp_path):
+    def fetch(i, task):
+        wanted, dropped, late = [task.env.begin_fetch(PEER, [Range(name, 0, 1)]) for name in "abc"]
+        wanted.result()
+        dropped.drop()
+        late.drop()
+
+    worker.run(1, fetch, [0])
+    first, second, third = [worker.receive()[1] for _ in "abc"]
+    worker.send(messages.FETCHED, second, "", 1)
+    worker.send(messages.FETCHED, first, "", 1)
+    worker.results(0)
+    worker.send(messages.FETCHED, third, "", 1)
+    worker.run(2, lambda i, task: len(os.listdir(task.env.local_dir)), [1])
+    assert value(worker.results(1)[1]) == 1  # the one that was waited for
+
+
 def test_a_fetch_that_fails_raises_in_the_task(worker, tmp_path):
-    peer = Location("7", "there", "10.0.0.7:7777", "/blocks")
-    worker.run(1, lambda i, task: task.env.fetch(peer, "shuffle_1", 0, 0), [0])
-    request = worker.receive()[1]
-    worker.send(messages.FETCHED, request, "the disk is on fire")
+    worker.run(1, lambda i, task: task.env.fetch(PEER, "shuffle_1", 0, 0), [0])
+    worker.send(messages.FETCHED, worker.receive()[1], "the disk is on fire", 0)
     outcome, payload = worker.results(0)[0]
     assert outcome == Outcome.FAILED
     assert "the disk is on fire" in decode_failure(payload).message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_task_that_waits_for_a_fetch_can_be_cancelled(worker):
-    peer = Location("7", "there", "10.0.0.7:7777", "/blocks")
-    worker.run(1, lambda i, task: task.env.fetch(peer, "shuffle_1", 0, 0), [0])
-    assert worker.receive()[0] == messages.FETCH
+def test_a_task_that_waits_for_a_fetch_can_be_cancelled(worker, tmp_path):
+    worker.run(1, lambda i, task: task.env.fetch(PEER, "shuffle_1", 0, 0), [0])
+    kind, number, *_ = worker.receive()
+    assert kind == messages.FETCH
     worker.send(messages.CANCEL, [0], True)
     worker.poke()
     assert worker.results(0)[0][0] == Outcome.CANCELLED
+    worker.send(messages.FETCHED, number, "", 1)
+    worker.run(2, lambda i, task: os.listdir(task.env.local_dir), [1])
+    assert value(worker.results(1)[1]) == []
 
 
 def test_it_ends_when_the_control_process_is_gone(worker):

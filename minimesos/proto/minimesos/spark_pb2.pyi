@@ -57,13 +57,12 @@ class DriverFrame(_message.Message):
     def __init__(self, challenge: _Optional[_Union[Challenge, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskBatch, _Mapping]]] = ..., cancel: _Optional[_Union[CancelTasks, _Mapping]] = ..., cleanup: _Optional[_Union[Cleanup, _Mapping]] = ..., shutdown: _Optional[bool] = ...) -> None: ...
 
 class Register(_message.Message):
-    __slots__ = ("executor_id", "host", "cores", "version", "python_version", "blocks_address", "nonce", "pid")
+    __slots__ = ("executor_id", "host", "cores", "version", "python_version", "nonce", "pid")
     EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     CORES_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PYTHON_VERSION_FIELD_NUMBER: _ClassVar[int]
-    BLOCKS_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     executor_id: str
@@ -71,10 +70,9 @@ class Register(_message.Message):
     cores: int
     version: str
     python_version: str
-    blocks_address: str
     nonce: bytes
     pid: int
-    def __init__(self, executor_id: _Optional[str] = ..., host: _Optional[str] = ..., cores: _Optional[int] = ..., version: _Optional[str] = ..., python_version: _Optional[str] = ..., blocks_address: _Optional[str] = ..., nonce: _Optional[bytes] = ..., pid: _Optional[int] = ...) -> None: ...
+    def __init__(self, executor_id: _Optional[str] = ..., host: _Optional[str] = ..., cores: _Optional[int] = ..., version: _Optional[str] = ..., python_version: _Optional[str] = ..., nonce: _Optional[bytes] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class Located(_message.Message):
     __slots__ = ("address", "root")
@@ -266,17 +264,3 @@ class ShuffleGreeting(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     version: str
     def __init__(self, version: _Optional[str] = ...) -> None: ...
-
-class FetchRequest(_message.Message):
-    __slots__ = ("path", "offset", "length", "nonce", "proof")
-    PATH_FIELD_NUMBER: _ClassVar[int]
-    OFFSET_FIELD_NUMBER: _ClassVar[int]
-    LENGTH_FIELD_NUMBER: _ClassVar[int]
-    NONCE_FIELD_NUMBER: _ClassVar[int]
-    PROOF_FIELD_NUMBER: _ClassVar[int]
-    path: str
-    offset: int
-    length: int
-    nonce: bytes
-    proof: bytes
-    def __init__(self, path: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ..., nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...

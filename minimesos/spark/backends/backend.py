@@ -89,6 +89,11 @@ class Backend(Protocol):
         """End these executors, which run nothing; `executor_lost` follows for each."""
         ...
 
+    def forget_shuffles(self, shuffle_ids: Sequence[int]) -> None:
+        """No job can ask for these shuffles any more: files that executors have left behind with a
+        shuffle service are garbage."""
+        ...
+
     def shortage(self) -> list[str]:
         """Say for people, a line each, why executors could not be launched; empty: not known."""
         ...

@@ -1,40 +1,137 @@
-"""Block transfer: ranges of the files of a peer's block directory, over gRPC.
+"""The serving side of block transfer: ranges of files, in chunks, over gRPC.
 
-Served by every executor (map outputs, cached blocks) and by the driver (broadcasts); asked by the
-control processes of executors for their workers, and by the driver. Whoever is on the same host
-opens the files itself. Both sides prove the application's secret. What is in the files, and what a
-failure means for a job, is not known here.
+`BlockService` serves the files below one directory: those of the driver (broadcasts) and of each
+executor (map outputs). A shuffle service serves its own by the same `send_ranges`. The other side
+is `block_client`; whoever is on the same host opens the files itself. What is in the files, and
+what a failure means for a job, is not known here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from minimesos.errors import MinimesosError
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.spark.backends.doorkeeper import OPTIONS, knock
-from minimesos.spark.backends.proofs import FETCH, SERVE, is_proven, new_nonce, prove
+from minimesos.spark.backends.proofs import FETCH, SERVE, is_proven, prove
 
 CHUNK_BYTES = 2**20
-FETCHES_MAX = 8  # at once from one peer; others wait
-PEERS_MAX = 64  # connections kept for the next fetch
-SILENCE_MAX_S = 120.0  # from one chunk to the next, Spark's network timeout
+FETCH_METHOD = "/minimesos.spark.Blocks/Fetch"
 
-_FETCH = "/minimesos.spark.Blocks/Fetch"
 _CODE = grpc.StatusCode
 if TYPE_CHECKING:
-    _Context = grpc.aio.ServicerContext[bytes, bytes]
+    Context = grpc.aio.ServicerContext[bytes, bytes]
+
+Open = Callable[[str], int]
+"""Returns a descriptor of a file by its path in a request; raises OSError or MinimesosError."""
+
+
+class Unreadable(MinimesosError):
+    """A range cannot be read; the message is for the peer."""
+
+
+class RangeReader:
+    """Reads the ranges of a wish one after another. Its calls block.
+
+    Holds no descriptor between them, so a reader whose peer is gone can just be dropped.
+    """
+
+    def __init__(self, wish: spark_pb2.FetchWish, open_file: Open) -> None:
+        """Raises ValueError if the columns of the wish differ in length."""
+        self._ranges = list(zip(wish.paths, wish.offsets, wish.lengths, strict=True))
+        self._open = open_file
+        self._next = 0
+        self._read_of_it = 0
+
+    @property
+    def is_done(self) -> bool:
+        return self._next == len(self._ranges)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, `size` of them unless the wish ends or its next range is at fault.
+
+        Raises Unreadable if that fault is all there is left to tell.
+        """
+        pieces: list[bytes] = []
+        while size > 0 and not self.is_done:
+            try:
+                piece = self._piece(size)
+            except Unreadable:
+                if pieces:
+                    break  # it will be there the next time, too
+                raise
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def _piece(self, size: int) -> bytes:
+        path, offset, length = self._ranges[self._next]
+        wanted = min(size, length - self._read_of_it) if length else size
+        try:
+            descriptor = self._open(path)
+            try:
+                data = os.pread(descriptor, wanted, offset + self._read_of_it)
+                is_over = len(data) < wanted
+                if is_over and length:
+                    file_size = os.fstat(descriptor).st_size
+                    raise Unreadable(f"{path} ends after {file_size} bytes")
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise Unreadable(f"{path}: {error.strerror}") from error
+        except Unreadable:
+            raise
+        except MinimesosError as error:
+            raise Unreadable(str(error)) from error
+        self._read_of_it += len(data)
+        if is_over or self._read_of_it == length:
+            self._next += 1
+            self._read_of_it = 0
+        return data
+
+
+async def send_ranges(
+    context: Context, request: spark_pb2.ProvenRequest, key: bytes, open_file: Open
+) -> None:
+    """Answer a request whose proof was right: send the ranges, or say which cannot be had."""
+    try:
+        reader = RangeReader(spark_pb2.FetchWish.FromString(request.content), open_file)
+    except (DecodeError, ValueError) as error:
+        await refuse(context, _CODE.INVALID_ARGUMENT, f"malformed wish: {error}")
+    proof = prove(key, SERVE, request.nonce, request.content)
+    while True:
+        try:
+            data = await asyncio.to_thread(reader.read, CHUNK_BYTES)
+        except Unreadable as error:
+            await refuse(context, _CODE.NOT_FOUND, str(error))
+        await context.write(spark_pb2.FetchChunk(proof=proof, data=data).SerializeToString())
+        proof = b""  # in the first chunk only
+        if reader.is_done:
+            return
+
+
+async def read_request(data: bytes, context: Context) -> spark_pb2.ProvenRequest:
+    """Return what a peer has sent, which proves nothing yet."""
+    try:
+        return spark_pb2.ProvenRequest.FromString(data)
+    except DecodeError as error:
+        await refuse(context, _CODE.INVALID_ARGUMENT, f"malformed request: {error}")
+
+
+async def refuse(context: Context, code: grpc.StatusCode, message: str) -> NoReturn:
+    """End a call; the message is for the peer."""
+    await context.abort(code, message)
+    raise AssertionError("abort raises")
 
 
 class BlockService:
-    """Serves the files below one directory."""
+    """Serves the files below one directory to those who know the application's secret."""
 
     def __init__(self, secret: bytes, root: str) -> None:
         self._secret = secret
@@ -42,154 +139,20 @@ class BlockService:
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serve on a gRPC server that has not been started."""
-        service, method = _FETCH.split("/")[1:]
+        service, method = FETCH_METHOD.split("/")[1:]
         handler = grpc.unary_stream_rpc_method_handler(self._fetch)
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(service, {method: handler}),)
         )
 
-    async def _fetch(self, data: bytes, context: _Context) -> None:
-        try:
-            request = spark_pb2.FetchRequest.FromString(data)
-        except DecodeError as error:
-            await context.abort(_CODE.INVALID_ARGUMENT, f"malformed request: {error}")
-        path = request.path.encode()
-        if not is_proven(request.proof, self._secret, FETCH, request.nonce, path):
-            await context.abort(_CODE.UNAUTHENTICATED, "the application's secret is not proven")
-        full = os.path.realpath(os.path.join(self._root, request.path))
+    async def _fetch(self, data: bytes, context: Context) -> None:
+        request = await read_request(data, context)
+        if not is_proven(request.proof, self._secret, FETCH, request.nonce, request.content):
+            await refuse(context, _CODE.UNAUTHENTICATED, "the application's secret is not proven")
+        await send_ranges(context, request, self._secret, self._open)
+
+    def _open(self, path: str) -> int:
+        full = os.path.realpath(os.path.join(self._root, path))
         if not full.startswith(self._root + os.sep):
-            await context.abort(_CODE.PERMISSION_DENIED, f"{request.path} is not below the root")
-        try:
-            descriptor = await asyncio.to_thread(os.open, full, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            await context.abort(_CODE.NOT_FOUND, f"{request.path}: {error.strerror}")
-        try:
-            proof = prove(self._secret, SERVE, request.nonce, path)
-            await _send_range(context, descriptor, request.offset, request.length, proof)
-        finally:
-            os.close(descriptor)
-
-
-async def _send_range(
-    context: _Context, descriptor: int, offset: int, length: int, proof: bytes
-) -> None:
-    """Send chunks of an open file until `length` bytes are sent, or its end if that is 0."""
-    left = length or os.fstat(descriptor).st_size - offset
-    while True:
-        wanted = max(min(left, CHUNK_BYTES), 0)
-        data = await asyncio.to_thread(os.pread, descriptor, wanted, offset)
-        await context.write(spark_pb2.FetchChunk(proof=proof, data=data).SerializeToString())
-        proof = b""  # in the first chunk only
-        offset += len(data)
-        left -= len(data)
-        if not data or left <= 0:
-            return
-
-
-class BlockClient:
-    """Fetches files of peers. Belongs to the running loop."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-        self._peers: dict[str, _Peer] = {}  # the least recently used first
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def start(self, fetch: Coroutine[Any, Any, str], answer: Callable[[str], None]) -> None:
-        """Run `fetch`, and answer what it returns."""
-
-        async def run() -> None:
-            answer(await fetch)
-
-        task = asyncio.ensure_future(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def fetch(
-        self, address: str, path: str, offset: int, length: int, destination: str
-    ) -> str:
-        """Copy a range of a file (length 0: to its end) to a local file.
-
-        Returns "" or, for people, what went wrong.
-        """
-        if not address:
-            return "its owner serves no blocks"
-        peer = await self._peer(address)
-        peer.users += 1
-        try:
-            async with peer.turns:
-                # The worker has made that file, on a local disk.
-                with open(destination, "wb", buffering=0) as file:  # noqa: ASYNC230
-                    return await self._copy(peer.channel, path, offset, length, file)
-        except grpc.aio.AioRpcError as error:
-            return f"{address} says {error.code().name}: {error.details()}"
-        except TimeoutError:
-            return f"{address} was silent for {SILENCE_MAX_S:g} s"
-        except OSError as error:
-            return f"cannot write {destination}: {error.strerror}"
-        finally:
-            peer.users -= 1
-
-    async def close(self) -> None:
-        """Give up what is being fetched, without its answers, and close all connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for peer in self._peers.values():
-            await peer.channel.close(None)
-        self._peers.clear()
-
-    async def _copy(
-        self, channel: grpc.aio.Channel, path: str, offset: int, length: int, file: BinaryIO
-    ) -> str:
-        nonce = new_nonce()
-        proof = prove(self._secret, FETCH, nonce, path.encode())
-        request = spark_pb2.FetchRequest(
-            path=path, offset=offset, length=length, nonce=nonce, proof=proof
-        )
-        _, metadata = knock(self._secret)
-        call = channel.unary_stream(_FETCH, None, None)(
-            request.SerializeToString(), metadata=metadata
-        )
-        size = 0
-        proven = False
-        while True:
-            data: Any = await asyncio.wait_for(call.read(), SILENCE_MAX_S)
-            if not isinstance(data, bytes):  # gRPC's end-of-stream mark
-                break
-            chunk = spark_pb2.FetchChunk.FromString(data)
-            if not proven:
-                proven = is_proven(chunk.proof, self._secret, SERVE, nonce, path.encode())
-                if not proven:
-                    call.cancel()
-                    return "its owner does not know the application's secret"
-            await asyncio.to_thread(_write_all, file, chunk.data)
-            size += len(chunk.data)
-        if length and size != length:
-            return f"it ends after {size} of {length} bytes at {offset}"
-        return ""
-
-    async def _peer(self, address: str) -> _Peer:
-        peer = self._peers.pop(address, None)
-        if peer is None:
-            # Chunks are small, so a stranger at that address cannot send more than gRPC's default.
-            options = [(name, value) for name, value in OPTIONS if "receive" not in name]
-            peer = _Peer(grpc.aio.insecure_channel(address, options))
-            for idle in [key for key, other in self._peers.items() if not other.users]:
-                if len(self._peers) < PEERS_MAX:
-                    break
-                await self._peers.pop(idle).channel.close(None)
-        self._peers[address] = peer
-        return peer
-
-
-@dataclass(slots=True)
-class _Peer:
-    channel: grpc.aio.Channel
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FETCHES_MAX))
-    users: int = 0
-
-
-def _write_all(file: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
+            raise Unreadable(f"{path} is not below the root")
+        return os.open(full, os.O_RDONLY | os.O_CLOEXEC)

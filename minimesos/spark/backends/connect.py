@@ -27,6 +27,7 @@ from minimesos.spark.settings.scheduling import (
     TASK_CPUS,
     TASK_MAX_FAILURES,
 )
+from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
 if TYPE_CHECKING:
     from minimesos.spark.backends.local_cluster import Cluster
@@ -61,6 +62,8 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
         if DYNAMIC_ALLOCATION_ENABLED.read(conf):
             _log.warning("Dynamic allocation means nothing here: one executor is all", url=master)
             conf.set(DYNAMIC_ALLOCATION_ENABLED.name, "false")
+        if SHUFFLE_SERVICE_ENABLED.read(conf):
+            conf.set(SHUFFLE_SERVICE_ENABLED.name, "false")  # the executor keeps its files itself
         cores = len(os.sched_getaffinity(0)) if match[1] == "*" else int(match[1] or 1)
         conf.set(TASK_MAX_FAILURES.name, match[2] or _LOCAL_TASK_FAILURES)
         if MIN_REGISTERED_RESOURCES_RATIO.read(conf):

@@ -27,8 +27,6 @@ from minimesos.spark.backends.proofs import (
 
 ATTACH = "/minimesos.spark.Driver/Attach"
 """The stream by which an executor joins its driver."""
-ROOT_KEY = "minimesos-root-bin"
-"""Metadata of Attach: the executor's block directory."""
 
 MESSAGE_BYTES_UNLIMITED = -1  # between peers that have proven themselves
 
@@ -44,6 +42,14 @@ OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.so_reuseport", 0),
 )
+
+WARY_OPTIONS = (
+    *((name, value) for name, value in OPTIONS if name != "grpc.max_receive_message_length"),
+    # Who asks waits between his attempts himself.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+"""With peers that have not proven themselves: gRPC's own limit on what they can send, 4 MiB."""
 
 _KNOCK_KEY = "minimesos-knock-bin"
 _ANSWER_KEY = "minimesos-answer-bin"

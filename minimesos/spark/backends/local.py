@@ -76,6 +76,9 @@ class LocalBackend:
     def kill_executors(self, executor_ids: Sequence[str]) -> None:
         """Never asked for: there is one executor, always."""
 
+    def forget_shuffles(self, shuffle_ids: Sequence[int]) -> None:
+        """There is no shuffle service: files go with their executor."""
+
     def shortage(self) -> list[str]:
         return []
 

@@ -17,6 +17,7 @@ from minimesos.spark.backends.executor_memory import container_memory_mb
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.settings.application import CLUSTER_LOG_LEVEL
 from minimesos.spark.settings.executors import EXECUTOR_CORES, EXECUTOR_MEMORY
+from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
@@ -61,6 +62,8 @@ class PrivateCluster:
             f"--logging_level={CLUSTER_LOG_LEVEL.read(conf)}",
             "--exit_on_stdin_eof",
         ]
+        if SHUFFLE_SERVICE_ENABLED.read(conf):
+            flags.append("--shuffle_service")
         self._process = subprocess.Popen(
             command + flags,
             stdin=subprocess.PIPE,

@@ -43,12 +43,14 @@ from minimesos.spark.backends.mesos_core import (
     TaskResults,
 )
 from minimesos.spark.backends.server import ExecutorServer
+from minimesos.spark.backends.shuffle_client import ShuffleLeases
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 from minimesos.spark.errors import SparkException
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.settings.application import REGISTRATION_TIMEOUT
 from minimesos.spark.settings.mesos import MESOS_COARSE_SHUTDOWN_TIMEOUT
+from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
 _EVENT = scheduler_pb2.Event
 
@@ -72,12 +74,14 @@ class MesosBackend:
     ) -> None:
         self._conf = conf
         self._cluster = cluster
+        self._secret = secret
         self._framework = framework
         self._core = core
         self._clock = Clock()
         self._server = ExecutorServer(secret, conf, self, blocks_root)
         self._framework_id = ""
         self._driver_url = ""
+        self._leases: ShuffleLeases | None = None  # at shuffle services, if they are used
         self._stopping = False
         self._all_gone = asyncio.Event()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -104,7 +108,7 @@ class MesosBackend:
             SendToExecutor: lambda effect: self._server.send(effect.executor_id, effect.frame),
             AskForTasks: self._ask_for_tasks,
             TaskResults: lambda effect: self.results(effect.executor_id, effect.results),
-            HostInUse: lambda effect: None,
+            HostInUse: lambda effect: None,  # its first executor will say where the service is
             SetTimer: self._set_timer,
             CancelTimer: lambda effect: self._cancel_timer(effect.name),
             GiveUp: lambda effect: self._listener.backend_failed(effect.message),
@@ -164,6 +168,10 @@ class MesosBackend:
 
     def kill_executors(self, executor_ids: Sequence[str]) -> None:
         self._tell(self._core.kill_executors, executor_ids)
+
+    def forget_shuffles(self, shuffle_ids: Sequence[int]) -> None:
+        if self._leases is not None:
+            self._leases.forget_shuffles(shuffle_ids)
 
     def shortage(self) -> list[str]:
         return self._core.shortage(self._clock.now())
@@ -247,6 +255,9 @@ class MesosBackend:
         self._server.application_id = self._framework_id
         self._tell(self._core.subscribed, self._framework_id, self._driver_url)
         if not self._registered.done():
+            if SHUFFLE_SERVICE_ENABLED.read(self._conf):
+                self._leases = ShuffleLeases(self._conf, self._framework_id, self._secret)
+                self._held.push_async_callback(self._leases.close)
             self._registered.set_result(None)
 
     def _unsubscribed(self, effect: Unsubscribed) -> None:
@@ -281,6 +292,8 @@ class MesosBackend:
     # -- what the executors' server tells ---------------------------------------------------------
 
     def executor_added(self, executor_id: str, host: str, cores: int, location: Location) -> None:
+        if self._leases is not None:
+            self._leases.register(location.blocks_address)
         self._tell(self._core.attached, executor_id)
         self._listener.executor_added(executor_id, host, cores, location)
 

@@ -23,11 +23,13 @@ from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.backends.blocks import BlockService
-from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, ROOT_KEY, Doorkeeper, answer
+from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, Doorkeeper, answer
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
+from minimesos.spark.backends.shuffle_client import shuffle_credential
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
 from minimesos.spark.setting_kinds import Setting
+from minimesos.spark.settings import for_executors
 from minimesos.spark.settings.application import (
     DRIVER_BIND_ADDRESS,
     DRIVER_HOST,
@@ -124,7 +126,7 @@ class ExecutorServer:
         """An executor has been asked to end: it counts as lost now, and may end in its own time."""
         self._expected.discard(executor_id)
         executor = self._executors.pop(executor_id, None)
-        if executor is not None and not self._stopping:
+        if executor is not None and executor.is_located and not self._stopping:
             self._listener.executor_lost(executor_id, reason, caused_by_tasks=False)
 
     def send(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
@@ -171,13 +173,12 @@ class ExecutorServer:
             refused = spark_pb2.Refused(message=reason)
             await context.write(spark_pb2.DriverFrame(refused=refused).SerializeToString())
             return
-        executor = _Executor(register.executor_id, context)
+        executor = _Executor(register, context)
         self._expected.discard(executor.executor_id)
         self._executors[executor.executor_id] = executor
         if self._stopping:
             executor.send(spark_pb2.DriverFrame(shutdown=True))  # the others have been asked
-        root = bytes(metadata.get(ROOT_KEY, b"")).decode()
-        self._added(executor, register, root)
+        executor.start_watch(BLOCK_MANAGER_HEARTBEAT_TIMEOUT.read(self._conf))
         try:
             await self._receive(executor, context)
         finally:  # cancelled if the connection broke
@@ -198,7 +199,9 @@ class ExecutorServer:
         if register.executor_id not in self._expected:
             raise Refusal(f"executor {register.executor_id!r} is not expected, or came twice")
         registered = spark_pb2.Registered(
-            conf=self._conf.as_mapping(), application_id=self.application_id
+            conf=for_executors(self._conf.as_mapping()),
+            application_id=self.application_id,
+            shuffle_credential=shuffle_credential(self._conf, self.application_id, self._secret),
         )
         await context.write(spark_pb2.DriverFrame(registered=registered).SerializeToString())
         return register
@@ -217,12 +220,13 @@ class ExecutorServer:
             self._listener.backend_failed(message)
             raise Refusal(message)
 
-    def _added(self, executor: _Executor, register: spark_pb2.Register, root: str) -> None:
-        executor.start_watch(BLOCK_MANAGER_HEARTBEAT_TIMEOUT.read(self._conf))
-        name, host = register.executor_id, register.host
-        _log.info("executor registered", executor=name, host=host, cores=register.cores)
-        location = Location(name, host, register.blocks_address, root)
-        self._listener.executor_added(name, host, register.cores, location)
+    def _located(self, executor: _Executor, located: spark_pb2.Located) -> None:
+        """An executor knows where its blocks are, so it can work."""
+        executor.is_located = True
+        name, host, cores = executor.executor_id, executor.host, executor.cores
+        _log.info("executor registered", executor=name, host=host, cores=cores)
+        location = Location(name, host, located.address, located.root)
+        self._listener.executor_added(name, host, cores, location)
 
     async def _receive(self, executor: _Executor, context: _Context) -> None:
         while True:
@@ -236,7 +240,9 @@ class ExecutorServer:
             executor.heard()
             if self._executors.get(executor.executor_id) is not executor:
                 return  # it was given up
-            if frame.HasField("results"):
+            if frame.HasField("located"):
+                self._located(executor, frame.located)
+            elif frame.HasField("results"):
                 self._listener.results(executor.executor_id, frame.results)
             elif frame.HasField("goodbye"):
                 executor.reason = frame.goodbye.reason
@@ -255,15 +261,23 @@ class ExecutorServer:
             return
         del self._executors[executor.executor_id]
         executor.close()
-        if not self._stopping:
+        if self._stopping:
+            return
+        if executor.is_located:
             self._listener.executor_lost(executor.executor_id, reason, caused_by_tasks)
+        else:
+            # Whoever has launched it hears of its end, and judges.
+            _log.info("executor cannot work", executor=executor.executor_id, reason=reason)
 
 
 class _Executor:
     """One executor's connection: what waits to be sent, and when it was last heard of."""
 
-    def __init__(self, executor_id: str, context: _Context) -> None:
-        self.executor_id = executor_id
+    def __init__(self, register: spark_pb2.Register, context: _Context) -> None:
+        self.executor_id = register.executor_id
+        self.host = register.host
+        self.cores = register.cores
+        self.is_located = False
         self.reason = ""
         self.loop = asyncio.get_running_loop()
         self._context = context

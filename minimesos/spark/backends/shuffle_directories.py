@@ -42,6 +42,7 @@ _EXECUTOR = "executor-"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Not blocking, as user code may put a FIFO there.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_UID = 2**32 - 1  # means to leave the owner as he is
 
 _log = get_logger(__name__)
 
@@ -129,6 +130,8 @@ class ShuffleDirectories:
 
         Raises OSError, and CannotUseDirectory if it cannot be that user's.
         """
+        if uid == _NO_UID:
+            raise CannotUseDirectory(f"{uid} is no user")
         if uid != os.geteuid() and os.geteuid() != 0:
             raise CannotUseDirectory(
                 f"this shuffle service runs as user {os.geteuid()}, so it has no directory for user"

@@ -14,7 +14,7 @@ failures are Spark's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from minimesos.actor import Effect, SetTimer
@@ -25,6 +25,7 @@ from minimesos.spark.env import Location
 from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.effects import (
     AccumulatorsUpdated,
+    ForgetShuffles,
     JobAborted,
     JobCancelled,
     JobFailed,
@@ -170,6 +171,8 @@ class DagScheduler:
             rdd_ids=rdd_ids, shuffle_ids=shuffle_ids, broadcast_ids=broadcast_ids
         )
         self._tasks.broadcast(spark_pb2.DriverFrame(cleanup=cleanup))
+        if shuffle_ids and self._limits.outputs_outlive_executors:
+            self._effects.append(ForgetShuffles(shuffle_ids))
         self._heed(now)
 
     def ship(self, shipment: Shipment, now: float) -> None:
@@ -492,26 +495,34 @@ class DagScheduler:
             )
             return
         if failure.executor_id is not None:
+            lost = self._lost_with(failure.executor_id)
             self._outputs.unregister(
                 failure.shuffle_id, failure.map_index, failure.executor_id, attempt.epoch
             )
-            self._lose_outputs(failure.executor_id, attempt.epoch, now)
+            self._lose_outputs(lost, attempt.epoch, now)
         if stage.status is Status.RUNNING:
             _log.info("resubmitting stage due to fetch failure", stage=stage)
             self._input_lost(stage, now)
 
     def executor_lost(self, executor_id: str, now: float) -> None:
-        """Forget the map outputs and cached blocks of an executor that is gone."""
+        """Forget the cached blocks of an executor that is gone, and its map outputs if need be."""
         self._blocks.drop(executor_id)
-        self._lose_outputs(executor_id, None, now)
+        if not self._limits.outputs_outlive_executors:
+            self._lose_outputs({executor_id}, None, now)
 
     def worker_lost(self, executor_id: str, worker: int) -> None:
         """Forget what a worker had cached; map outputs are files and survive it."""
         self._blocks.drop(executor_id, worker)
 
-    def _lose_outputs(self, executor_id: str, epoch: int | None, now: float) -> None:
-        """Drop an executor's map outputs; have running stages make or wait for new ones."""
-        lost = self._outputs.executor_lost(executor_id, epoch)
+    def _lost_with(self, executor_id: str) -> Collection[str]:
+        """Return whose map outputs cannot be read if one of an executor's cannot."""
+        if self._limits.outputs_outlive_executors and self._limits.outputs_fail_by_host:
+            return self._outputs.on_host_of(executor_id)
+        return {executor_id}
+
+    def _lose_outputs(self, executor_ids: Collection[str], epoch: int | None, now: float) -> None:
+        """Drop executors' map outputs; have running stages make or wait for new ones."""
+        lost = self._outputs.executors_lost(executor_ids, epoch)
         if not lost:
             return
         for stage in self._running_stages():

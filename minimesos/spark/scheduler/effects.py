@@ -56,6 +56,13 @@ class KillExecutors(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetShuffles(Effect):
+    """No job can ask for these any more: what shuffle services have of them is garbage."""
+
+    shuffle_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class AccumulatorsUpdated(Effect):
     """Add what a successful task has added to accumulators, as (id, sum)."""
 

@@ -34,6 +34,7 @@ from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.dag import DagScheduler
 from minimesos.spark.scheduler.effects import (
     AccumulatorsUpdated,
+    ForgetShuffles,
     JobFailed,
     JobSucceeded,
     KillExecutors,
@@ -102,6 +103,7 @@ class JobRunner:
                 effect.total, effect.local_tasks
             ),
             KillExecutors: lambda effect: backend.kill_executors(effect.executor_ids),
+            ForgetShuffles: lambda effect: backend.forget_shuffles(effect.shuffle_ids),
             AccumulatorsUpdated: _add_accumulators,
             JobSucceeded: self._succeeded,
             JobFailed: self._failed,

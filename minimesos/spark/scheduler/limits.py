@@ -21,6 +21,10 @@ from minimesos.spark.settings.scheduling import (
     TASK_CPUS,
     TASK_MAX_FAILURES,
 )
+from minimesos.spark.settings.shuffle import (
+    FETCH_FAILURE_UNREGISTER_OUTPUT_ON_HOST,
+    SHUFFLE_SERVICE_ENABLED,
+)
 from minimesos.spark.settings.storage import BROADCAST_COMPRESS, CLOSURE_COMPRESSION_THRESHOLD
 
 
@@ -46,6 +50,10 @@ class Limits:
     """Largest input of one task, as it is sent."""
     starvation_s: float = STARVATION_TIMEOUT.default
     """How long tasks wait without any core before a warning."""
+    outputs_outlive_executors: bool = SHUFFLE_SERVICE_ENABLED.default
+    """Map outputs are at shuffle services, so the loss of an executor is none of its outputs."""
+    outputs_fail_by_host: bool = FETCH_FAILURE_UNREGISTER_OUTPUT_ON_HOST.default
+    """If one map output at a shuffle service cannot be read, none of its host can."""
     ready_cores: float = 0.0
     """Cores that must be there before the first task starts."""
     ready_wait_s: float = MAX_REGISTERED_RESOURCES_WAITING_TIME.default
@@ -65,6 +73,8 @@ class Limits:
             compression=codec_of(conf, BROADCAST_COMPRESS),
             message_bytes=RPC_MESSAGE_MAX_SIZE.read(conf) * MIB,
             starvation_s=STARVATION_TIMEOUT.read(conf),
+            outputs_outlive_executors=SHUFFLE_SERVICE_ENABLED.read(conf),
+            outputs_fail_by_host=FETCH_FAILURE_UNREGISTER_OUTPUT_ON_HOST.read(conf),
             ready_cores=ratio * (CORES_MAX.read(conf) or 0),
             ready_wait_s=MAX_REGISTERED_RESOURCES_WAITING_TIME.read(conf),
         )

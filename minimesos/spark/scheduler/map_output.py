@@ -10,7 +10,7 @@ Belongs to the DAG scheduler. Knows nothing of stages or jobs.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 
 from minimesos.spark.env import Location
 from minimesos.spark.shuffle.locations import Encoded, encode_outputs
@@ -89,15 +89,26 @@ class MapOutputTracker:
             shuffle.drop([map_index])
             self.epoch += 1
 
-    def executor_lost(self, executor_id: str, epoch: int | None = None) -> set[int]:
-        """Drop an executor's outputs, of `epoch` and before; return the shuffles concerned."""
+    def on_host_of(self, executor_id: str) -> set[str]:
+        """Return the executors with outputs on the same host as one of them, that one included."""
+        locations = {
+            output.location
+            for shuffle in self._shuffles.values()
+            for output in shuffle.outputs
+            if output is not None
+        }
+        hosts = {each.host for each in locations if each.executor_id == executor_id}
+        return {each.executor_id for each in locations if each.host in hosts} | {executor_id}
+
+    def executors_lost(self, executor_ids: Collection[str], epoch: int | None = None) -> set[int]:
+        """Drop executors' outputs, of `epoch` and before; return the shuffles concerned."""
         concerned: set[int] = set()
         for shuffle_id, shuffle in self._shuffles.items():
             lost = [
                 index
                 for index, output in enumerate(shuffle.outputs)
                 if output is not None
-                and output.location.executor_id == executor_id
+                and output.location.executor_id in executor_ids
                 and (epoch is None or output.epoch <= epoch)
             ]
             if lost:

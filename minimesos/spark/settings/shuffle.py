@@ -18,10 +18,11 @@ SHUFFLE_SERVICE_ENABLED = flag(
 SHUFFLE_SERVICE_PORT = whole(
     "spark.shuffle.service.port",
     7337,
-    "Port of the shuffle service on every host; if unset, executors are told by their agent where "
-    "it runs one.",
+    "Port of the shuffle service on every host, unless the agent there runs one at another.",
     minimum=1,
 )
+SHUFFLE_SERVICE_PORT_VARIABLE = "MINIMESOS_SHUFFLE_SERVICE_PORT"
+"""By this variable an agent tells its executors where its own shuffle service listens."""
 SHUFFLE_SERVICE_REMOVE_SHUFFLE = flag(
     "spark.shuffle.service.removeShuffle",
     True,

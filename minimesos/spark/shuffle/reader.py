@@ -1,8 +1,9 @@
 """The reduce side of a shuffle: one reduce partition's segments of all map outputs, merged.
 
-Files of executors on this host are read in place; others are fetched first, a segment at a time, to
-a local file. With an aggregator everything meets in one dict, which spills above the memory limit;
-without one the pairs stream through.
+Files of executors on this host are read in place. Segments of others are fetched to local files,
+many in one request, while what came before them is worked on (`remote`). Either way they are merged
+in the order of the map tasks. With an aggregator everything meets in one dict, which spills above
+the memory limit; without one the pairs stream through.
 
 Called by `ShuffledRDD.compute`, in a worker process, inside a task.
 """
@@ -10,16 +11,18 @@ Called by `ShuffledRDD.compute`, in a worker process, inside a task.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from minimesos.errors import MinimesosError
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.settings.shuffle import READ_HOST_LOCAL_DISK, REDUCER_MAX_SIZE_IN_FLIGHT
 from minimesos.spark.shuffle.blocks import Columns
 from minimesos.spark.shuffle.files import read_segment
 from minimesos.spark.shuffle.locations import Segment, payload_key, segments
 from minimesos.spark.shuffle.memory import MemoryLimit
 from minimesos.spark.shuffle.merge import Merger, Pair
+from minimesos.spark.shuffle.remote import RemoteFailure, RemoteSegments
 from minimesos.spark.taskcontext import TaskContext
 
 ANY_MAP = -1
@@ -64,26 +67,33 @@ def _pairs(blocks: Iterator[Columns]) -> Iterator[Pair]:
         yield from zip(keys, values, strict=True)
 
 
-def _blocks(shuffle_id: int, wanted: Iterator[Segment], env: WorkerEnv) -> Iterator[Columns]:
-    for segment in wanted:
-        try:
-            if segment.location.host == env.host:
-                path = os.path.join(segment.location.root, segment.name)
-                yield from _read_file(path, segment.offset, segment.length)
-            else:
-                yield from _read_remote(segment, env)
-        except FetchFailed as failure:
-            raise _failed(segment, shuffle_id, failure.reason) from failure
-        except (OSError, MinimesosError) as error:
-            raise _failed(segment, shuffle_id, str(error)) from error
-
-
-def _read_remote(segment: Segment, env: WorkerEnv) -> Iterator[Columns]:
-    path = env.fetch(segment.location, segment.name, segment.offset, segment.length)
+def _blocks(shuffle_id: int, wanted: Iterable[Segment], env: WorkerEnv) -> Iterator[Columns]:
+    wanted = list(wanted)
+    trusts_disk = READ_HOST_LOCAL_DISK.read(env.conf)
+    remote = RemoteSegments(
+        [segment for segment in wanted if not _is_here(segment.location, env, trusts_disk)],
+        env,
+        REDUCER_MAX_SIZE_IN_FLIGHT.read(env.conf),
+    )
     try:
-        yield from _read_file(path, 0, segment.length)
+        for segment in wanted:
+            try:
+                if segment.map_index in remote:
+                    yield from remote.read(segment)
+                else:
+                    path = os.path.join(segment.location.root, segment.name)
+                    yield from _read_file(path, segment.offset, segment.length)
+            except RemoteFailure as failure:
+                raise _failed(failure.segment, shuffle_id, failure.reason) from failure
+            except (OSError, MinimesosError) as error:
+                raise _failed(segment, shuffle_id, str(error)) from error
     finally:
-        os.unlink(path)
+        remote.close()
+
+
+def _is_here(location: Location, env: WorkerEnv, trusts_disk: bool) -> bool:
+    """Say whether a file can be read in place: one's own always, others' if that is allowed."""
+    return location.host == env.host and (trusts_disk or location.executor_id == env.executor_id)
 
 
 def _read_file(path: str, offset: int, length: int) -> Iterator[Columns]:

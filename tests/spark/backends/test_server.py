@@ -11,8 +11,17 @@ import pytest
 import minimesos
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends import server as server_module
-from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, ROOT_KEY, has_answered, knock
-from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
+from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, has_answered, knock
+from minimesos.spark.backends.proofs import (
+    DRIVER,
+    EXECUTOR,
+    encrypted_key,
+    is_proven,
+    new_nonce,
+    prove,
+    service_key,
+    service_name,
+)
 from minimesos.spark.backends.server import ExecutorServer
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
@@ -69,13 +78,12 @@ class FakeExecutor:
                 "cores": 2,
                 "version": minimesos.__version__,
                 "python_version": PYTHON,
-                "blocks_address": "there:1",
                 "nonce": new_nonce(),
                 **register,
             }
         )
         self.nonce, metadata = knock(SECRET)
-        self.call = driver.call((*metadata, (ROOT_KEY, b"/blocks")))
+        self.call = driver.call(metadata)
 
     async def attach(self) -> spark_pb2.DriverFrame:
         """Return the driver's last word of the handshake."""
@@ -86,6 +94,11 @@ class FakeExecutor:
         assert is_proven(challenge.proof, SECRET, DRIVER, *nonces)
         await self.send(spark_pb2.ExecutorFrame(proof=prove(self.secret, EXECUTOR, *nonces)))
         return await self.read()
+
+    async def settle(self) -> None:
+        """Say where the blocks are."""
+        located = spark_pb2.Located(address="there:1", root="/blocks")
+        await self.send(spark_pb2.ExecutorFrame(located=located))
 
     async def send(self, frame) -> None:
         await self.call.write(frame if isinstance(frame, bytes) else frame.SerializeToString())
@@ -99,6 +112,7 @@ async def attached(driver) -> FakeExecutor:
     executor = FakeExecutor(driver)
     answer = await executor.attach()
     assert answer.HasField("registered")
+    await executor.settle()
     await driver.listener.until(lambda: "7" in driver.listener.added)
     return executor
 
@@ -107,9 +121,12 @@ async def test_an_expected_executor_is_registered_with_the_settings():
     driver = Driver(**{"spark.app.name": "test"})
     await driver.start()
     driver.server.expect("7")
-    answer = await FakeExecutor(driver).attach()
+    executor = FakeExecutor(driver)
+    answer = await executor.attach()
     assert answer.registered.application_id == "app"
     assert answer.registered.conf == {"spark.app.name": "test"}
+    assert driver.listener.added == {}
+    await executor.settle()
     await driver.listener.until(lambda: driver.listener.added)
     assert driver.listener.added == {"7": Location("7", "there", "there:1", "/blocks")}
     await driver.stop()
@@ -237,6 +254,32 @@ async def test_an_executor_that_says_goodbye_tells_why(driver):
     await executor.call.done_writing()
     await driver.listener.until(lambda: "7" in driver.listener.lost)
     assert driver.listener.lost["7"] == "disk full"
+
+
+async def test_an_executor_without_a_place_for_its_blocks_is_none_but_says_why(driver, caplog):
+    caplog.set_level("INFO")
+    executor = FakeExecutor(driver)
+    assert (await executor.attach()).HasField("registered")
+    goodbye = spark_pb2.Goodbye(reason="no shuffle service")
+    await executor.send(spark_pb2.ExecutorFrame(goodbye=goodbye))
+    await executor.call.done_writing()
+    await executor.call.read()  # until the driver has closed the stream
+    assert (driver.listener.added, driver.listener.lost) == ({}, {})
+    assert "executor cannot work" in caplog.text
+    assert "no shuffle service" in caplog.text
+
+
+async def test_executors_get_what_shuffle_services_want_to_see_but_no_secret():
+    conf = {"spark.authenticate": "true", "spark.authenticate.secret": "shared"}
+    driver = Driver(**conf)
+    await driver.start()
+    driver.server.expect("7")
+    registered = (await FakeExecutor(driver).attach()).registered
+    assert registered.conf == {"spark.authenticate": "true"}
+    key = service_key(SECRET)
+    name = service_name("app", key)
+    assert encrypted_key(registered.shuffle_credential, name, b"shared") == key
+    await driver.stop()
 
 
 @pytest.mark.parametrize(

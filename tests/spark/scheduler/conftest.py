@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
 import pickle
 import shutil
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,12 @@ from minimesos.actor import SetTimer
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark import accumulators
 from minimesos.spark.context import SparkContext
-from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.env import Location, Range, WorkerEnv
 from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.dag import DagScheduler
 from minimesos.spark.scheduler.effects import (
     AccumulatorsUpdated,
+    ForgetShuffles,
     JobFailed,
     JobSucceeded,
     KillExecutors,
@@ -42,6 +42,7 @@ from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.scheduler.task import describe_failure, load_stage
 from minimesos.spark.storage import BlockStore
+from minimesos.testing.spark_executors import DirectFetch
 
 DELAY_S = 0.001
 STARTUP_S = 0.3
@@ -91,6 +92,8 @@ class Cluster(SparkContext):
         """Executors that are wanted; only under dynamic allocation."""
         self.executor_cores = 1
         """Of executors that come because they are wanted."""
+        self.forgotten_shuffles: list[int] = []
+        """What shuffle services were told to delete."""
         self.timers_fired: Counter[str] = Counter()
         self.steps = 0
         self.duration: Callable[[int, int], float] = lambda stage, partition: 0.01
@@ -142,6 +145,7 @@ class Cluster(SparkContext):
             conf=conf,
             blocks=BlockStore.of(conf, cores, str(root)),
             fetch=self._fetch,
+            begin_fetch=self._begin_fetch,
         )
         executor = self.executors[name] = Executor(name, cores, env, location)
         self.scheduler.executor_added(location, cores, self.now)
@@ -226,6 +230,8 @@ class Cluster(SparkContext):
             elif isinstance(effect, SetTimer):
                 self._timers[effect.name] = effect.at_s
                 self.after(effect.at_s - self.now, lambda timer=effect: self._timer_fired(timer))
+            elif isinstance(effect, ForgetShuffles):
+                self.forgotten_shuffles.extend(effect.shuffle_ids)
             elif isinstance(effect, AccumulatorsUpdated):
                 accumulators.add_updates(effect.updates)
             elif isinstance(effect, Revive):
@@ -335,17 +341,11 @@ class Cluster(SparkContext):
 
         self.after(DELAY_S, deliver)
 
+    def _begin_fetch(self, location: Location, ranges: Sequence[Range]) -> DirectFetch:
+        return DirectFetch(location, ranges, self._directory / f"fetched-{next(self._order)}")
+
     def _fetch(self, location: Location, path: str, offset: int, length: int) -> str:
-        source = os.path.join(location.root, path)
-        try:
-            with open(source, "rb") as file:
-                file.seek(offset)
-                data = file.read(length)
-        except OSError as error:
-            raise FetchFailed(location, path, str(error)) from error
-        copy = self._directory / f"fetched-{next(self._order)}"
-        copy.write_bytes(data)
-        return str(copy)
+        return self._begin_fetch(location, [Range(path, offset, length)]).result()
 
 
 class WorkerKilled(BaseException):

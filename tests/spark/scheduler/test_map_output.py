@@ -39,9 +39,9 @@ def test_a_reduce_task_is_told_the_ranges_that_are_not_empty():
 
 def test_a_lost_executor_takes_its_outputs_along():
     tracker = tracker_with(A, B, A)
-    assert tracker.executor_lost("a") == {1}
+    assert tracker.executors_lost({"a"}) == {1}
     assert tracker.missing(1, 3) == [0, 2]
-    assert tracker.executor_lost("a") == set()
+    assert tracker.executors_lost({"a"}) == set()
 
 
 def test_holders_are_the_executors_with_outputs_of_some_shuffles():
@@ -53,7 +53,7 @@ def test_holders_are_the_executors_with_outputs_of_some_shuffles():
     assert tracker.holders() == {"b"}
     tracker.forget([1])
     assert tracker.holders() == {"b"}
-    tracker.executor_lost("b")
+    tracker.executors_lost({"b"})
     assert tracker.holders() == set()
 
 
@@ -63,7 +63,7 @@ def test_a_late_failure_does_not_drop_what_was_computed_again():
     tracker.unregister(1, 0, "a", reported_in)
     tracker.register(1, 2, 0, A, 200, array("Q", (0, 1, 1, 1)))
     tracker.unregister(1, 0, "a", reported_in)
-    assert tracker.executor_lost("a", reported_in) == set()
+    assert tracker.executors_lost({"a"}, reported_in) == set()
     assert tracker.is_complete(1)
 
 

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import pytest
 
 from minimesos.spark.dependency import Aggregator, ShuffleDependency, identity
-from minimesos.spark.env import FetchFailed, Location, WorkerEnv
+from minimesos.spark.env import Location, WorkerEnv
 from minimesos.spark.partitioner import Partitioner, portable_hash
 from minimesos.spark.shuffle import reader, writer
 from minimesos.spark.shuffle.files import SegmentWriter, output_name, read_segment
 from minimesos.spark.shuffle.locations import encode_outputs, payload_key
 from minimesos.spark.taskcontext import TaskContext
+from minimesos.testing.spark_executors import DirectFetch
 
 ADD = Aggregator(identity, lambda a, b: a + b, lambda a, b: a + b)
 GROUP = Aggregator(lambda v: [v], lambda c, v: [*c, v], lambda a, b: a + b)
@@ -40,20 +41,13 @@ class Hosts:
             root = directory / f"executor-{number}"
             root.mkdir()
             self.locations.append(Location(str(number), host, f"{host}:1", str(root)))
-            self.envs.append(WorkerEnv(str(number), host, str(root), conf or {}, None, self.fetch))
+            env = WorkerEnv(str(number), host, str(root), conf or {}, None, None, self.begin_fetch)
+            self.envs.append(env)
         self.outputs = []
 
-    def fetch(self, location, path, offset, length):
-        self.fetched.append((location.executor_id, path))
-        try:
-            with open(os.path.join(location.root, path), "rb") as file:
-                file.seek(offset)
-                data = file.read(length)
-        except OSError as error:
-            raise FetchFailed(location, path, "no such file") from error
-        copy = self.directory / f"copy-{len(self.fetched)}"
-        copy.write_bytes(data)
-        return str(copy)
+    def begin_fetch(self, location, ranges):
+        self.fetched.append((location.executor_id, [each.path for each in ranges]))
+        return DirectFetch(location, ranges, self.directory / f"copy-{len(self.fetched)}")
 
     def write(self, dependency, records, executor=0):
         index = len(self.outputs)
@@ -153,8 +147,30 @@ def test_files_on_the_same_host_are_read_in_place_and_others_are_fetched(tmp_pat
     for executor in range(3):
         hosts.write(plain, [(executor, executor)], executor)
     assert hosts.read(plain, 0) == [(0, 0), (1, 1), (2, 2)]
-    assert hosts.fetched == [("2", output_name(SHUFFLE, 2, 102))]
+    assert hosts.fetched == [("2", [output_name(SHUFFLE, 2, 102)])]
     assert not [name for name in os.listdir(tmp_path) if name.startswith("copy")]
+
+
+def test_all_that_one_peer_has_is_fetched_at_once_and_read_in_the_order_of_map_tasks(tmp_path):
+    hosts = Hosts(tmp_path, hosts=("h0", "h1", "h2"))
+    plain = dependency(1)
+    for index in range(9):
+        hosts.write(plain, [(index, index)], index % 3)
+    assert hosts.read(plain, 0) == [(index, index) for index in range(9)]
+    assert hosts.fetched == [
+        (str(owner), [output_name(SHUFFLE, index, 100 + index) for index in range(owner, 9, 3)])
+        for owner in (1, 2)
+    ]
+
+
+def test_only_ones_own_files_are_read_in_place_if_the_hosts_disk_is_not_to_be_read(tmp_path):
+    conf = {"spark.shuffle.readHostLocalDisk": "false"}
+    hosts = Hosts(tmp_path, hosts=("h0", "h0"), conf=conf)
+    plain = dependency(1)
+    for executor in range(2):
+        hosts.write(plain, [(executor, executor)], executor)
+    assert hosts.read(plain, 0) == [(0, 0), (1, 1)]
+    assert hosts.fetched == [("1", [output_name(SHUFFLE, 1, 101)])]
 
 
 @pytest.mark.parametrize("lost", [1, 2])
