@@ -3,9 +3,9 @@
 Used by the declarations of those settings, and by the backends that make Mesos messages of them.
 Imports no messages itself, because workers import every setting.
 
-Readers take a setting's text. Those of constraints, labels and URIs raise ValueError with the rest
-of a sentence that begins with the text, as a setting's reader does; Spark only warns of malformed
-volumes and port mappings, so those return None.
+Readers take a setting's text. Those of constraints, labels, roles and URIs raise ValueError with
+the rest of a sentence that begins with the text, as a setting's reader does; Spark only warns of
+malformed volumes and port mappings, so those return None.
 
 Source: Spark's "Running Spark on Mesos" page.
 """
@@ -68,6 +68,16 @@ def parse_labels(text: str) -> Labels:
             raise ValueError(f"has a malformed label: expecting key:value, got '{label}'")
         labels.append((parts[0], parts[1]))
     return tuple(labels)
+
+
+def parse_role(text: str) -> str:
+    """Read the name of a role."""
+    from minimesos.ids import role_problem  # not at the top, as workers import this module
+
+    problem = role_problem(text)
+    if problem is not None:
+        raise ValueError(f"is no role: {problem}")
+    return text
 
 
 def parse_archive_uri(text: str) -> str:

@@ -12,6 +12,7 @@ from minimesos.spark.mesos_texts import (
     parse_labels,
     parse_parameter,
     parse_port_map,
+    parse_role,
     parse_volume,
 )
 
@@ -93,3 +94,10 @@ def test_the_directory_in_an_archive_begins_like_its_file(uri: str, base: str) -
 def test_a_uri_that_names_no_file_is_refused(uri: str) -> None:
     with pytest.raises(ValueError, match="names no file"):
         parse_archive_uri(uri)
+
+
+def test_a_role_that_no_master_accepts_is_refused() -> None:
+    assert [parse_role(role) for role in ("*", "eng/web")] == ["*", "eng/web"]
+    for malformed in ("", "a b", "a/../b", "-a", "a/"):
+        with pytest.raises(ValueError, match=r"^is no role: role"):
+            parse_role(malformed)

@@ -11,6 +11,7 @@ from minimesos.spark.mesos_texts import (
     parse_archive_uri,
     parse_constraints,
     parse_labels,
+    parse_role,
 )
 from minimesos.spark.setting_kinds import (
     Setting,
@@ -31,7 +32,9 @@ MESOS_COARSE = flag(
     "Whether executors hold their cores for as long as they live; if not, each Spark task is a "
     "Mesos task.",
 )
-MESOS_ROLE = text("spark.mesos.role", "*", "Role of the framework.")
+MESOS_ROLE: Setting[str] = Setting(
+    "spark.mesos.role", "*", "*", parse_role, "a role", "Role of the framework."
+)
 MESOS_PRINCIPAL = text("spark.mesos.principal", None, "Principal of the framework.")
 MESOS_PRINCIPAL_FILE = text("spark.mesos.principal.file", None, "File that holds the principal.")
 MESOS_SECRET = text("spark.mesos.secret", None, "Secret of the principal.")
