@@ -14,7 +14,7 @@ import platform
 import socket
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import Any
 
 import grpc
@@ -25,9 +25,11 @@ import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
+from minimesos.runtime.frame_socket import Frame, FrameSocket
 from minimesos.spark.backends.block_client import BlockClient
 from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, has_answered, knock
-from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
+from minimesos.spark.backends.lane import take_lane
+from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, LANE, is_proven, new_nonce, prove
 from minimesos.spark.settings.executors import HEARTBEAT_INTERVAL
 from minimesos_executor.blocks import Place, Seeker
 from minimesos_executor.control import Control, Identity
@@ -73,6 +75,9 @@ class DriverLink:
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
+        self._lane: FrameSocket | None = None
+        self._held = ExitStack()
+        self._leaving: asyncio.Task[None] | None = None
         self._failure = ""
 
     async def run(self) -> int:
@@ -89,6 +94,7 @@ class DriverLink:
         except DriverLost as error:
             self._failure = str(error)
         finally:
+            self._held.close()
             self._control.close()
             if self._blocks is not None:
                 await self._blocks.close()
@@ -99,6 +105,9 @@ class DriverLink:
 
     def send(self, frame: spark_pb2.ExecutorFrame) -> None:
         data = frame.SerializeToString()
+        if self._lane is not None:
+            self._send_by_lane(self._lane, data)
+            return
         self._outbox.append(data)
         self._outbox_bytes += len(data)
         self._drained.clear()
@@ -106,6 +115,18 @@ class DriverLink:
         if self._outbox_bytes > OUTBOX_BYTES_MAX and not self._paused:
             self._paused = True
             self._control.pool.pause()
+
+    def _send_by_lane(self, lane: FrameSocket, data: bytes) -> None:
+        lane.send(data)
+        if lane.outbox_bytes > OUTBOX_BYTES_MAX and not self._paused:
+            self._paused = True
+            self._control.pool.pause()
+            lane.when_sent(self._resume)
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._control.pool.resume()
 
     def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
         assert self._blocks is not None, "tasks come after the settings"
@@ -129,6 +150,9 @@ class DriverLink:
                 pass
             self._work.cancel()
 
+        if self._lane is not None:
+            self._drained.clear()
+            self._lane.when_sent(self._drained.set)
         self._leaving = asyncio.ensure_future(leave())
 
     # ------------------------------------------------------------------------------ the stream
@@ -145,7 +169,7 @@ class DriverLink:
                         raise DriverLost(f"{self._driver}: {await call.details()}")
                     if not has_answered(self._secret, nonce, answer):
                         raise DriverLost("the driver does not know the application's secret")
-                    registered = await self._handshake(call)
+                    registered, lane = await self._handshake(call)
             except TimeoutError as error:
                 raise DriverLost(f"no answer within {CONNECT_TIMEOUT_S:g} s") from error
             except grpc.aio.AioRpcError as error:
@@ -153,6 +177,8 @@ class DriverLink:
             _log.info("registered with driver", driver=self._driver, app=self._application_id)
             place = await self._settle(call, registered)
             self._control.configure(registered.conf, place.root)
+            if lane is not None:
+                self._change_to(lane)
             interval_s = HEARTBEAT_INTERVAL.read(registered.conf)
             await _first_of(
                 self._receive(call), self._write(call), self._beat(interval_s, place.root)
@@ -184,7 +210,10 @@ class DriverLink:
         await _send(call, spark_pb2.ExecutorFrame(located=located).SerializeToString())
         return place
 
-    async def _handshake(self, call: Any) -> spark_pb2.Registered:
+    async def _handshake(
+        self, call: Any
+    ) -> tuple[spark_pb2.Registered, socket.socket | None]:
+        """Let both sides prove themselves; the socket is our lane. Raises DriverLost."""
         me = self._identity
         nonce = new_nonce()
         register = spark_pb2.Register(
@@ -201,8 +230,13 @@ class DriverLink:
         nonces = (challenge.nonce, nonce)
         if not is_proven(challenge.proof, self._secret, DRIVER, *nonces):
             raise DriverLost("the driver does not know the application's secret")
-        proof = prove(self._secret, EXECUTOR, *nonces)
-        await call.write(spark_pb2.ExecutorFrame(proof=proof).SerializeToString())
+        lane = await take_lane(challenge.lane, prove(self._secret, LANE, *nonces))
+        if lane is not None:
+            self._held.callback(lane.close)
+        proof = spark_pb2.ExecutorFrame(
+            proof=prove(self._secret, EXECUTOR, *nonces), takes_lane=lane is not None
+        )
+        await call.write(proof.SerializeToString())
         frame = await _read(call)
         if frame.HasField("refused"):
             raise DriverLost(f"the driver refuses this executor: {frame.refused.message}")
@@ -210,11 +244,47 @@ class DriverLink:
             raise DriverLost("the driver does not keep to the protocol")
         if frame.registered.application_id != self._application_id:
             raise DriverLost(f"the driver is of application {frame.registered.application_id}")
-        return frame.registered
+        return frame.registered, lane
+
+    def _change_to(self, lane: socket.socket) -> None:
+        """Let all frames go by the lane, also those that wait."""
+        loop = asyncio.get_running_loop()
+        self._lane = FrameSocket(loop, lane, self._received, self._lane_closed)
+        self._held.callback(self._lane.close)
+        while self._outbox:
+            self._lane.send(self._outbox.popleft())
+        self._outbox_bytes = 0
+        self._lane.when_sent(self._drained.set)
+
+    def _received(self, data: Frame) -> None:
+        """Handle a frame that came by the lane."""
+        try:
+            frame = spark_pb2.DriverFrame.FromString(data)  # type: ignore[arg-type] # any buffer
+        except DecodeError as error:
+            self._lose(f"the driver sent what is no frame: {error}")
+        else:
+            self._control.handle(frame)
+
+    def _lane_closed(self) -> None:
+        if self._leaving is None:
+            self._lose("the driver closed the connection")
+
+    def _lose(self, why: str) -> None:
+        self._failure = self._failure or why
+        self._work.cancel()
 
     async def _receive(self, call: Any) -> None:
         while True:
-            self._control.handle(await _read(call))
+            try:
+                frame = await _read(call)
+            except DriverLost:
+                if self._lane is not None:
+                    self._lane.read_rest()  # it may have told us to end
+                if self._leaving is None:
+                    raise
+                await self._leaving
+            else:
+                self._control.handle(frame)
 
     async def _write(self, call: Any) -> None:
         while True:
@@ -226,9 +296,7 @@ class DriverLink:
                 self._outbox.popleft()
                 self._outbox_bytes -= len(data)
             self._drained.set()
-            if self._paused:
-                self._paused = False
-                self._control.pool.resume()
+            self._resume()
 
     async def _beat(self, interval_s: float, root: str) -> None:
         while True:

@@ -13,6 +13,8 @@ import pytest
 from minimesos_executor import spark
 
 from minimesos.proto.minimesos import spark_pb2
+from minimesos.spark.backends import server as server_module
+from minimesos.spark.backends.lane import Lanes
 from minimesos.spark.backends.server import ExecutorServer
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import DRIVER, Location
@@ -195,6 +197,26 @@ async def test_workers_are_small_and_without_grpc_and_threads(app):
     for status, maps in end.value:
         assert "Threads:\t1\n" in status
         assert "cygrpc" not in maps
+
+
+class LaneElsewhere(Lanes):
+    """As executors of other hosts find it: not at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = "minimesos-of-another-host"
+
+
+async def test_an_executor_of_another_host_works_by_the_stream(tmp_path, monkeypatch):
+    monkeypatch.setattr(server_module, "Lanes", LaneElsewhere)
+    app = Application(tmp_path)
+    app.address = await app.server.start()
+    process = await app.registered()
+    app.server.send("0", job(1, lambda i, _: i * 2, range(50)))
+    assert [end.value for end in await app.listener.ends(*range(50))] == [*range(0, 100, 2)]
+    app.server.shut_down_executors()
+    assert (await finish(process))[0] == 0
+    await app.server.stop()
 
 
 async def test_losing_the_driver_ends_everything_within_a_second(app, ends):

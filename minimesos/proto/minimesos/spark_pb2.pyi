@@ -21,20 +21,22 @@ WORKER_LOST: Outcome
 CANCELLED: Outcome
 
 class ExecutorFrame(_message.Message):
-    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located")
+    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located", "takes_lane")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     LOCATED_FIELD_NUMBER: _ClassVar[int]
+    TAKES_LANE_FIELD_NUMBER: _ClassVar[int]
     register: Register
     proof: bytes
     results: TaskResults
     goodbye: Goodbye
     heartbeat: Heartbeat
     located: Located
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ...) -> None: ...
+    takes_lane: bool
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ..., takes_lane: _Optional[bool] = ...) -> None: ...
 
 class DriverFrame(_message.Message):
     __slots__ = ("challenge", "registered", "refused", "stages", "tasks", "cancel", "cleanup", "shutdown")
@@ -83,12 +85,14 @@ class Located(_message.Message):
     def __init__(self, address: _Optional[str] = ..., root: _Optional[str] = ...) -> None: ...
 
 class Challenge(_message.Message):
-    __slots__ = ("nonce", "proof")
+    __slots__ = ("nonce", "proof", "lane")
     NONCE_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
+    LANE_FIELD_NUMBER: _ClassVar[int]
     nonce: bytes
     proof: bytes
-    def __init__(self, nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
+    lane: str
+    def __init__(self, nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ..., lane: _Optional[str] = ...) -> None: ...
 
 class Registered(_message.Message):
     __slots__ = ("conf", "application_id", "shuffle_credential")

@@ -23,7 +23,7 @@ import secrets
 
 NONCE_BYTES = 32
 
-DRIVER, EXECUTOR = "driver", "executor"  # over both nonces of the handshake
+DRIVER, EXECUTOR, LANE = "driver", "executor", "lane"  # over both nonces of the handshake
 FETCH, SERVE = "fetch", "serve"  # over the request's nonce and its content
 CALL, REPLY = "call", "reply"  # the same, of shuffle services
 KNOCK, ANSWER = "knock", "answer"  # over the call's nonce, before any message is read

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import socket
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -21,10 +23,12 @@ import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
+from minimesos.runtime.frame_socket import Frame, FrameSocket
 from minimesos.spark.backends.backend import BackendListener
 from minimesos.spark.backends.blocks import BlockService
 from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, Doorkeeper, answer
-from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, is_proven, new_nonce, prove
+from minimesos.spark.backends.lane import Lanes
+from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, LANE, is_proven, new_nonce, prove
 from minimesos.spark.backends.shuffle_client import shuffle_credential
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.env import Location
@@ -92,6 +96,7 @@ class ExecutorServer:
         port = blocks_port = self._bind(server, DRIVER_PORT)
         if DRIVER_BLOCK_MANAGER_PORT.read(self._conf):
             blocks_port = self._bind(server, DRIVER_BLOCK_MANAGER_PORT)
+        self._lanes = Lanes()
         await server.start()
         self._server = server
         self.blocks_address = f"{host}:{blocks_port}"
@@ -145,6 +150,7 @@ class ExecutorServer:
         """Close all connections and stop listening."""
         self._stopping = True
         if self._server is not None:
+            self._lanes.close()
             await self._server.stop(STOP_GRACE_S)
 
     # ------------------------------------------------------------------------------ the stream
@@ -166,7 +172,7 @@ class ExecutorServer:
         await context.send_initial_metadata(answer(self._secret, metadata))
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                register = await self._handshake(context)
+                register, lane = await self._handshake(context)
         except (Refusal, DecodeError, TimeoutError) as error:
             reason = str(error) or f"no handshake within {HANDSHAKE_TIMEOUT_S:g} s"
             _log.warning("executor refused", peer=context.peer(), reason=reason)
@@ -174,6 +180,8 @@ class ExecutorServer:
             await context.write(spark_pb2.DriverFrame(refused=refused).SerializeToString())
             return
         executor = _Executor(register, context)
+        if lane is not None:
+            executor.take_lane(lane, lambda data: self._received(executor, data))
         self._expected.discard(executor.executor_id)
         self._executors[executor.executor_id] = executor
         if self._stopping:
@@ -185,26 +193,32 @@ class ExecutorServer:
             executor.close()
             self._disconnected(executor)
 
-    async def _handshake(self, context: _Context) -> spark_pb2.Register:
-        """Make both sides prove the secret. Raises Refusal."""
+    async def _handshake(
+        self, context: _Context
+    ) -> tuple[spark_pb2.Register, socket.socket | None]:
+        """Make both sides prove the secret; the socket is the executor's lane. Raises Refusal."""
         register = (await _read(context)).register
         nonce = new_nonce()
         nonces = (nonce, register.nonce)
-        challenge = spark_pb2.Challenge(nonce=nonce, proof=prove(self._secret, DRIVER, *nonces))
-        await context.write(spark_pb2.DriverFrame(challenge=challenge).SerializeToString())
-        proof = (await _read(context)).proof
-        if not is_proven(proof, self._secret, EXECUTOR, *nonces):
-            raise Refusal("the executor does not know the application's secret")
-        self._check_version(register)
-        if register.executor_id not in self._expected:
-            raise Refusal(f"executor {register.executor_id!r} is not expected, or came twice")
-        registered = spark_pb2.Registered(
-            conf=for_executors(self._conf.as_mapping()),
-            application_id=self.application_id,
-            shuffle_credential=shuffle_credential(self._conf, self.application_id, self._secret),
+        challenge = spark_pb2.Challenge(
+            nonce=nonce, proof=prove(self._secret, DRIVER, *nonces), lane=self._lanes.name
         )
-        await context.write(spark_pb2.DriverFrame(registered=registered).SerializeToString())
-        return register
+        with self._lanes.expected(prove(self._secret, LANE, *nonces)) as arrival:
+            await context.write(spark_pb2.DriverFrame(challenge=challenge).SerializeToString())
+            answer = await _read(context)
+            if not is_proven(answer.proof, self._secret, EXECUTOR, *nonces):
+                raise Refusal("the executor does not know the application's secret")
+            self._check_version(register)
+            if register.executor_id not in self._expected:
+                raise Refusal(f"executor {register.executor_id!r} is not expected, or came twice")
+            credential = shuffle_credential(self._conf, self.application_id, self._secret)
+            registered = spark_pb2.Registered(
+                conf=for_executors(self._conf.as_mapping()),
+                application_id=self.application_id,
+                shuffle_credential=credential,
+            )
+            await context.write(spark_pb2.DriverFrame(registered=registered).SerializeToString())
+            return register, await arrival.take() if answer.takes_lane else None
 
     def _check_version(self, register: spark_pb2.Register) -> None:
         """Closures are bytecode, and the protocol is not promised to stay: both must be ours."""
@@ -229,23 +243,33 @@ class ExecutorServer:
         self._listener.executor_added(name, host, cores, location)
 
     async def _receive(self, executor: _Executor, context: _Context) -> None:
-        while True:
-            try:
-                frame = await _read(context)
-            except Refusal:
-                return  # it has said why, or its end is a surprise to itself
-            except DecodeError as error:
-                executor.reason = f"it sent what is no frame: {error}"
-                return
-            executor.heard()
-            if self._executors.get(executor.executor_id) is not executor:
-                return  # it was given up
-            if frame.HasField("located"):
-                self._located(executor, frame.located)
-            elif frame.HasField("results"):
-                self._listener.results(executor.executor_id, frame.results)
-            elif frame.HasField("goodbye"):
-                executor.reason = frame.goodbye.reason
+        """Take the executor's frames until the stream ends, though they may come by its lane."""
+        try:
+            while not executor.is_closed:
+                data: Any = await context.read()
+                if not isinstance(data, bytes):  # gRPC's end-of-stream mark
+                    return
+                self._received(executor, data)
+        finally:
+            executor.read_rest()
+
+    def _received(self, executor: _Executor, data: Frame) -> None:
+        executor.heard()
+        if self._executors.get(executor.executor_id) is not executor:
+            executor.close()  # it was given up
+            return
+        try:
+            frame = spark_pb2.ExecutorFrame.FromString(data)  # type: ignore[arg-type] # any buffer
+        except DecodeError as error:
+            executor.reason = f"it sent what is no frame: {error}"
+            executor.close()
+            return
+        if frame.HasField("located"):
+            self._located(executor, frame.located)
+        elif frame.HasField("results"):
+            self._listener.results(executor.executor_id, frame.results)
+        elif frame.HasField("goodbye"):
+            executor.reason = frame.goodbye.reason
 
     def _disconnected(self, executor: _Executor) -> None:
         if executor.reason:
@@ -279,6 +303,7 @@ class _Executor:
         self.cores = register.cores
         self.is_located = False
         self.reason = ""
+        self.is_closed = False
         self.loop = asyncio.get_running_loop()
         self._context = context
         self._handler = asyncio.current_task()
@@ -289,10 +314,23 @@ class _Executor:
         self._heard_at = self.loop.time()
         self._silence_max_s = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._lane: FrameSocket | None = None
+
+    def take_lane(self, lane: socket.socket, received: Callable[[Frame], None]) -> None:
+        """Send by the lane from now on; what comes by it is `received` from the next turn on."""
+        self._lane = FrameSocket(self.loop, lane, received, self.close)
 
     def send(self, frame: spark_pb2.DriverFrame) -> None:
-        self._outbox.append(frame)
-        self._wake.set()
+        if self._lane is not None:
+            self._lane.send(frame.SerializeToString())
+        else:
+            self._outbox.append(frame)
+            self._wake.set()
+
+    def read_rest(self) -> None:
+        """Receive what has come by the lane before the executor's end."""
+        if self._lane is not None:
+            self._lane.read_rest()
 
     def heard(self) -> None:
         self._heard_at = self.loop.time()
@@ -303,8 +341,11 @@ class _Executor:
         self._look()
 
     def close(self) -> None:
+        self.is_closed = True
         if self._watch is not None:
             self._watch.cancel()
+        if self._lane is not None:
+            self._lane.close()
         self._writer.cancel()
         if self._handler is not None and self._handler is not asyncio.current_task():
             self._handler.cancel()

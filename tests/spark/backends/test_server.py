@@ -10,11 +10,14 @@ import pytest
 
 import minimesos
 from minimesos.proto.minimesos import spark_pb2
+from minimesos.runtime.frame_socket import HEADER
 from minimesos.spark.backends import server as server_module
 from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, has_answered, knock
+from minimesos.spark.backends.lane import take_lane
 from minimesos.spark.backends.proofs import (
     DRIVER,
     EXECUTOR,
+    LANE,
     encrypted_key,
     is_proven,
     new_nonce,
@@ -69,8 +72,10 @@ async def driver():
 class FakeExecutor:
     """Does the handshake as an executor does, with what a test changes."""
 
-    def __init__(self, driver, *, secret=SECRET, **register):
+    def __init__(self, driver, *, secret=SECRET, takes_lane=False, **register):
         self.secret = secret
+        self.takes_lane = takes_lane
+        self.lane = None
         self.register = spark_pb2.Register(
             **{
                 "executor_id": "7",
@@ -92,7 +97,10 @@ class FakeExecutor:
         challenge = (await self.read()).challenge
         nonces = challenge.nonce, self.register.nonce
         assert is_proven(challenge.proof, SECRET, DRIVER, *nonces)
-        await self.send(spark_pb2.ExecutorFrame(proof=prove(self.secret, EXECUTOR, *nonces)))
+        if self.takes_lane:
+            self.lane = await take_lane(challenge.lane, prove(SECRET, LANE, *nonces))
+        proof = prove(self.secret, EXECUTOR, *nonces)
+        await self.send(spark_pb2.ExecutorFrame(proof=proof, takes_lane=self.takes_lane))
         return await self.read()
 
     async def settle(self) -> None:
@@ -108,8 +116,26 @@ class FakeExecutor:
             return spark_pb2.DriverFrame.FromString(await self.call.read())
 
 
-async def attached(driver) -> FakeExecutor:
-    executor = FakeExecutor(driver)
+class Lane:
+    """The executor's end of a lane."""
+
+    def __init__(self, executor) -> None:
+        self.socket = executor.lane
+
+    async def send(self, data) -> None:
+        data = HEADER.pack(len(data)) + data
+        await asyncio.get_running_loop().sock_sendall(self.socket, data)
+
+    async def read(self) -> spark_pb2.DriverFrame:
+        async with asyncio.timeout(DEADLINE_S):
+            data = await asyncio.get_running_loop().sock_recv(self.socket, 2**16)
+        (length,) = HEADER.unpack_from(data)
+        assert len(data) == HEADER.size + length
+        return spark_pb2.DriverFrame.FromString(data[HEADER.size :])
+
+
+async def attached(driver, **options) -> FakeExecutor:
+    executor = FakeExecutor(driver, **options)
     answer = await executor.attach()
     assert answer.HasField("registered")
     await executor.settle()
@@ -140,6 +166,54 @@ async def test_frames_go_both_ways(driver):
     await executor.send(spark_pb2.ExecutorFrame(results=results))
     (end,) = await driver.listener.ends(3)
     assert len(end.payload) == 5_000_000
+
+
+@pytest.fixture
+async def on_lane(driver):
+    """An executor's end of a lane that it has taken."""
+    executor = await attached(driver, takes_lane=True)
+    with executor.lane:
+        yield Lane(executor)
+
+
+def results_of(task_id: int) -> bytes:
+    results = spark_pb2.TaskResults(task_ids=[task_id], payloads=[b"x"], workers=[0])
+    return spark_pb2.ExecutorFrame(results=results).SerializeToString()
+
+
+async def test_frames_go_by_the_lane_once_it_is_taken(driver, on_lane):
+    driver.server.send("7", spark_pb2.DriverFrame(stages=[spark_pb2.Stage(stage_key=5)]))
+    assert (await on_lane.read()).stages[0].stage_key == 5
+    await on_lane.send(results_of(3))
+    await driver.listener.ends(3)
+
+
+async def test_what_came_by_the_lane_is_heard_though_the_stream_has_ended(driver):
+    executor = await attached(driver, takes_lane=True)
+    with executor.lane:
+        await Lane(executor).send(results_of(3))
+        await executor.call.done_writing()
+        await driver.listener.until(lambda: "7" in driver.listener.lost)
+    assert 3 in driver.listener.ended
+
+
+async def test_a_broken_lane_loses_the_executor(driver, on_lane):
+    on_lane.socket.close()
+    await driver.listener.until(lambda: "7" in driver.listener.lost)
+
+
+async def test_garbage_on_the_lane_loses_the_executor(driver, on_lane):
+    await on_lane.send(b"\xff\xff\xff garbage")
+    await driver.listener.until(lambda: "7" in driver.listener.lost)
+    assert "no frame" in driver.listener.lost["7"]
+    assert driver.listener.failures == []
+
+
+async def test_an_executor_that_is_refused_has_no_lane(driver):
+    executor = FakeExecutor(driver, executor_id="8", takes_lane=True)
+    assert (await executor.attach()).HasField("refused")
+    with executor.lane:
+        assert await asyncio.get_running_loop().sock_recv(executor.lane, 1) == b""
 
 
 async def test_a_cancel_is_not_merged_with_what_comes_before_or_after(driver):
