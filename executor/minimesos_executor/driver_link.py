@@ -210,9 +210,7 @@ class DriverLink:
         await _send(call, spark_pb2.ExecutorFrame(located=located).SerializeToString())
         return place
 
-    async def _handshake(
-        self, call: Any
-    ) -> tuple[spark_pb2.Registered, socket.socket | None]:
+    async def _handshake(self, call: Any) -> tuple[spark_pb2.Registered, socket.socket | None]:
         """Let both sides prove themselves; the socket is our lane. Raises DriverLost."""
         me = self._identity
         nonce = new_nonce()
