@@ -99,6 +99,7 @@ class Cluster(SparkContext):
         self.duration: Callable[[int, int], float] = lambda stage, partition: 0.01
         self.before_step: Callable[[int], None] = lambda step: None
         self._timers: dict[str, float] = {}
+        self._files_stay = limits is not None and limits.outputs_outlive_executors
         self._directory = directory
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -153,11 +154,13 @@ class Cluster(SparkContext):
         return executor
 
     def kill(self, executor: Executor, noticed_after_s: float = DELAY_S) -> None:
-        """End an executor with its files; the scheduler is told after a while."""
+        """End an executor, with its files unless a shuffle service has them; the scheduler is told
+        after a while."""
         if not executor.is_alive:
             return
         executor.is_alive = False
-        shutil.rmtree(executor.location.root)
+        if not self._files_stay:
+            shutil.rmtree(executor.location.root)
         self.after(noticed_after_s, lambda: self._removed(executor))
 
     def _removed(self, executor: Executor) -> None:

@@ -18,6 +18,7 @@ from minimesos.spark.scheduler.executor_demand import (
     LOOK_EVERY_S,
     ExecutorDemand,
 )
+from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.placement import BlockLocations
 
@@ -29,8 +30,9 @@ SOON = 0.02
 def elastic(new_cluster):
     """Make clusters without executors, which they get by need; a word is a setting."""
 
-    def make(**values):
-        cluster = new_cluster(executors=0, allocation=AllocationSettings(**values))
+    def make(limits=None, **values):
+        allocation = AllocationSettings(**values)
+        cluster = new_cluster(executors=0, limits=limits, allocation=allocation)
         cluster.scheduler.start(cluster.now)
         cluster._perform()
         return cluster
@@ -414,11 +416,15 @@ def test_an_executor_whose_map_outputs_a_running_job_reads_is_kept_however_long(
 
 
 def test_with_a_shuffle_service_executors_go_whatever_they_wrote(elastic):
-    cluster = elastic(tracks_shuffles=False)
+    cluster = elastic(Limits(outputs_outlive_executors=True), tracks_shuffles=False)
     cluster.duration = lambda stage, partition: 5.0
-    assert dict(pairs_of(cluster).collect()) == SUMS
+    sums = pairs_of(cluster)
+    assert dict(sums.collect()) == SUMS
     cluster.advance(60)
     assert alive(cluster) == []
+    launched = len(cluster.launched)
+    assert dict(sums.collect()) == SUMS
+    assert len(cluster.launched) - launched == 2  # the reduce tasks
 
 
 # -- all of it together ---------------------------------------------------------------------------

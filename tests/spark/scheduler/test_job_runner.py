@@ -272,8 +272,9 @@ def test_after_stop_timers_mean_nothing(runner):
 
     async def fire():
         runner._set_timer(SetTimer("t", 0.0))
-        while runner._timers:
-            await asyncio.sleep(0)
+        due = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0, due.set_result, None)
+        await due  # behind the timer
 
     LoopThread.shared().call(fire())
     assert fired == ["t"]
