@@ -164,11 +164,15 @@ def on_loop(call: Callable[..., Any], *arguments: Any) -> Any:
     return LoopThread.shared().call(run(), 10)
 
 
-def test_a_role_that_the_master_refuses_is_the_callers_error(cluster: LocalCluster) -> None:
-    with pytest.raises(SparkException, match="is not a valid role") as info:
-        cluster.spark_context("pi", **{"spark.mesos.role": "a b", "spark.mesos.principal": "me"})
+def test_a_role_that_the_master_refuses_is_the_callers_error() -> None:
+    settings = {"spark.mesos.role": "prod", "spark.mesos.principal": "me"}
+    with (
+        LocalCluster(agents=0, master_flags={"roles": "dev"}) as cluster,
+        pytest.raises(SparkException, match="not present in the master's --roles") as info,
+    ):
+        cluster.spark_context("pi", **settings)
     assert str(info.value).startswith(
-        "the application 'pi' in role 'a b' with principal 'me' is not taken on: "
+        "the application 'pi' in role 'prod' with principal 'me' is not taken on: "
     )
 
 
