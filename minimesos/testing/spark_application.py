@@ -47,7 +47,6 @@ class SimSparkApplication(SimFramework):
         self.work = Work()
         self.lost: list[tuple[str, str, bool]] = []
         """Executors that were connected: id, reason, and whether their tasks may be the cause."""
-        self.hosts_in_use: list[str] = []
         self.given_up: list[str] = []
         """Why there will never be an executor; one reason, or none."""
         self.launches: list[tuple[float, str, str]] = []

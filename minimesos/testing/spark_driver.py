@@ -35,7 +35,6 @@ from minimesos.spark.backends.mesos_core import (
     ExecutorLeaves,
     ExpectExecutor,
     GiveUp,
-    HostInUse,
     MesosCore,
     SendToExecutor,
     TaskResults,
@@ -152,7 +151,6 @@ class SimDriver:
             SendToExecutor: lambda effect: self._send(effect.executor_id, effect.frame),
             AskForTasks: self._ask_for_tasks,
             TaskResults: lambda effect: app.work.ended(effect.executor_id, effect.results.task_ids),
-            HostInUse: lambda effect: app.hosts_in_use.append(effect.host),
             GiveUp: lambda effect: app.given_up.append(effect.message),
             SetTimer: lambda effect: self._effects.append(
                 SetTimer(_CORE + effect.name, effect.at_s)

@@ -30,7 +30,6 @@ from minimesos.spark.backends.mesos_core import (
     ExecutorLeaves,
     ExpectExecutor,
     GiveUp,
-    HostInUse,
 )
 from minimesos.spark.backends.offers import Answer, CoarseSettings, answer_offers
 from minimesos.spark.backends.shortage import Shortage
@@ -43,7 +42,6 @@ from minimesos.spark.settings.mesos import (
     MESOS_FRAMEWORK_ID,
     MESOS_ROLE,
 )
-from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
 RECONCILE = "reconcile"
 
@@ -67,7 +65,6 @@ class CoarseGrainedCore:
         self._settings = CoarseSettings.from_conf(conf)
         self._exclude_after = EXCLUDE_AGENT_AFTER_FAILURES.read(conf)
         self._exclude_s = EXCLUDE_AGENT_TIMEOUT.read(conf)
-        self._registers_with_hosts = SHUFFLE_SERVICE_ENABLED.read(conf)
         self._ledger = Ledger(0 if DYNAMIC_ALLOCATION_ENABLED.read(conf) else None)
         self._shortage = Shortage(self._settings, MESOS_ROLE.read(conf))
         self._last_failure = ""
@@ -212,16 +209,8 @@ class CoarseGrainedCore:
     def _lives(self, task_id: str, executor: Executor, status: mesos_pb2.TaskStatus) -> None:
         executor.state = status.state
         executor.is_doubted = False
-        agent = self._ledger.agents[executor.agent_id]
         if status.reason == mesos_pb2.TaskStatus.REASON_RECONCILIATION and executor.is_leaving:
             self._call(calls.kill(task_id, executor.agent_id))  # it has not heard of the last one
-        elif (
-            status.state == mesos_pb2.TASK_RUNNING
-            and self._registers_with_hosts
-            and not agent.shuffle_registered
-        ):
-            agent.shuffle_registered = True
-            self._effects.append(HostInUse(agent.hostname))
 
     def _ended(
         self, task_id: str, executor: Executor, status: mesos_pb2.TaskStatus, now: float

@@ -45,8 +45,6 @@ class Agent:
     """When executors failed, of late and since it was last excluded."""
     excluded_until_s: float = 0.0
     last_failure: str = ""
-    shuffle_registered: bool = False
-    """The shuffle service of its host has been told of the driver."""
 
     def is_excluded(self, now: float) -> bool:
         """Too many executors have failed on it for another one yet."""

@@ -37,7 +37,6 @@ from minimesos.spark.backends.mesos_core import (
     ExecutorLeaves,
     ExpectExecutor,
     GiveUp,
-    HostInUse,
     MesosCore,
     SendToExecutor,
     TaskResults,
@@ -108,7 +107,6 @@ class MesosBackend:
             SendToExecutor: lambda effect: self._server.send(effect.executor_id, effect.frame),
             AskForTasks: self._ask_for_tasks,
             TaskResults: lambda effect: self.results(effect.executor_id, effect.results),
-            HostInUse: lambda effect: None,  # its first executor will say where the service is
             SetTimer: self._set_timer,
             CancelTimer: lambda effect: self._cancel_timer(effect.name),
             GiveUp: lambda effect: self._listener.backend_failed(effect.message),

@@ -73,13 +73,6 @@ class TaskResults(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class HostInUse(Effect):
-    """The first executor of an agent runs: its host's shuffle service is to know the driver."""
-
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
 class GiveUp(Effect):
     """No executor will ever run; the message says why."""
 

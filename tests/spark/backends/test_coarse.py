@@ -21,7 +21,6 @@ from minimesos.spark.backends.mesos_core import (
     ExecutorLeaves,
     ExpectExecutor,
     GiveUp,
-    HostInUse,
 )
 from minimesos.testing import builders
 
@@ -279,26 +278,6 @@ def test_an_application_whose_executors_worked_waits_until_an_agent_is_tried_aga
     ]
     driver.now += 200
     assert driver.launch("a1") == "2"
-
-
-# -- the shuffle service --------------------------------------------------------------------------
-
-
-def test_the_first_executor_that_runs_on_an_agent_registers_with_its_shuffle_service() -> None:
-    driver = Told(shuffle_service_enabled="true", executor_cores=1)
-    driver.subscribe()
-    driver.offer("a1", "cpus:2;mem:8192", hostname="host1")
-    driver.effects()
-    driver.update("0", "STARTING")
-    assert driver.effects() == []
-    driver.update("0", "RUNNING")
-    driver.update("1", "RUNNING")
-    assert driver.effects() == [HostInUse("host1")]
-
-
-def test_without_a_shuffle_service_nobody_is_told(driver: Told) -> None:
-    driver.update(driver.launch(), "RUNNING")
-    assert driver.effects() == []
 
 
 # -- dynamic allocation ---------------------------------------------------------------------------
