@@ -35,6 +35,7 @@ ON_DEMAND = (
     "spark.dynamicAllocation.executorIdleTimeout=1s",
 )
 OVER_THE_NETWORK = (*COARSE, "spark.shuffle.readHostLocalDisk=false")
+SHUFFLE_SERVICE = ("--shuffle_service", "--shuffle_service_port=0")  # each agent has its own
 APPLICATIONS = 5
 TIMES = 5
 AGENT_MEM_MB = 8192  # never what is short
@@ -152,7 +153,7 @@ def shuffle(options: argparse.Namespace) -> None:
     row = Row("reading 400 MB of shuffle: through the service, and from executors")
     service = (*OVER_THE_NETWORK, "spark.shuffle.service.enabled=true")
     for _ in range(options.rounds):
-        with ProcessCluster(2, 1, AGENT_MEM_MB, ["--shuffle-service"]) as cluster:
+        with ProcessCluster(2, 1, AGENT_MEM_MB, SHUFFLE_SERVICE) as cluster:
             for way, conf in (("executors", OVER_THE_NETWORK), ("service", service)):
                 said = measure("shuffle", cluster.url, conf, "--slots=2")
                 row.add(way, said["value"], said["unit"])

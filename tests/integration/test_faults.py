@@ -120,6 +120,21 @@ def test_executors_of_a_killed_driver_are_gone_and_their_resources_free(
     )
 
 
+def test_an_application_that_waits_gets_the_cores_of_a_driver_that_was_killed(
+    cluster: ProcessCluster, driver: Driver, tmp_path: Path
+) -> None:
+    driver.workers(2)
+    directory = tmp_path / "second"
+    directory.mkdir()
+    second = Driver(cluster, directory)
+    eventually(lambda: len(state_of(cluster)["frameworks"]) == 2, "the second one has subscribed")
+    assert not list(directory.glob("task-*"))
+    driver.process.kill()
+    driver.process.communicate()
+    second.workers(2)
+    assert second.finish() == RESULT
+
+
 def test_ctrl_c_ends_a_script_and_frees_the_cluster(
     cluster: ProcessCluster, driver: Driver
 ) -> None:
