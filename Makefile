@@ -51,5 +51,6 @@ proto: $(VENV)/.dev-stamp  ## regenerate minimesos/proto from proto/
 docs: $(VENV)/.dev-stamp  ## regenerate docs/configuration and docs/cli.md
 	@$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.user-stamp .venv-bench/.stamp  ## measure us and the peers side by side (see benchmarks/README.md)
+bench: $(VENV)/.user-stamp .venv-bench/.stamp  ## measure us and the peers side by side, and Spark's modes (see benchmarks/README.md)
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/on_mesos.py
