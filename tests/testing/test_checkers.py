@@ -106,7 +106,7 @@ def test_a_task_on_two_agents_is_noticed():
 def test_charges_that_never_come_back_keep_a_cluster_from_settling():
     cluster, framework, _ = running_cluster()
     record = cluster.master.cluster.frameworks[framework.id]
-    record.used = Resources.EMPTY
+    record.used_by_agent.clear()
     assert "counted as" in cluster.checkers.unsettled()
 
 
