@@ -64,6 +64,7 @@ class Control:
         self.identity = identity
         self._link = link
         self._local_dir = ""
+        self._is_homeless = False
         self._outbox = ResultOutbox()
         self.pool = WorkerPool(reactor, zygote, identity.cores, self)
 
@@ -111,6 +112,12 @@ class Control:
     def ended(
         self, task_ids: Sequence[int], outcomes: Sequence[int], payloads: Sequence[bytes], slot: int
     ) -> None:
+        if any(outcomes) and not os.path.isdir(self._local_dir):
+            # A shuffle service has given us up, or somebody has tidied /tmp. No fault of tasks.
+            if not self._is_homeless:
+                self._is_homeless = True
+                self.broken(f"{self._local_dir}, where its blocks were, is gone")
+            return
         self._outbox.add(task_ids, outcomes, payloads, slot)
 
     def turn(self) -> None:

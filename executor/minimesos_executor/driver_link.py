@@ -180,9 +180,7 @@ class DriverLink:
             if lane is not None:
                 self._change_to(lane)
             interval_s = HEARTBEAT_INTERVAL.read(registered.conf)
-            await _first_of(
-                self._receive(call), self._write(call), self._beat(interval_s, place.root)
-            )
+            await _first_of(self._receive(call), self._write(call), self._beat(interval_s))
 
     async def _settle(self, call: Any, registered: spark_pb2.Registered) -> Place:
         """Find a place for blocks and tell the driver, or why there is none. Raises DriverLost."""
@@ -296,11 +294,9 @@ class DriverLink:
             self._drained.set()
             self._resume()
 
-    async def _beat(self, interval_s: float, root: str) -> None:
+    async def _beat(self, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
-            if not os.path.isdir(root) and not self._failure:
-                self.give_up(f"{root}, where its blocks were, is gone")
             pool = self._control.pool
             memory = await asyncio.to_thread(pss_bytes, [os.getpid(), self._zygote.pid, *pool.pids])
             heartbeat = spark_pb2.Heartbeat(memory_bytes=memory, running=pool.running)

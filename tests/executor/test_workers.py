@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -301,3 +302,16 @@ async def test_an_executor_logs_from_the_level_that_is_set(start, level, lines, 
     (end,) = await listener.ends(0)
     assert end.outcome == WORKER_LOST
     assert capfd.readouterr().err.count("worker died") == lines
+
+
+async def test_an_executor_whose_directory_is_gone_ends_and_blames_no_task(start):
+    backend, listener = await start(1)
+
+    def write(i, task):
+        shutil.rmtree(task.env.local_dir, ignore_errors=True)
+        Path(task.env.local_dir, str(i)).touch()
+
+    backend.send("0", job(1, write, range(3)))
+    await listener.until(lambda: "0" in listener.lost)
+    assert "where its blocks were, is gone" in listener.lost["0"]
+    assert listener.ended == {}

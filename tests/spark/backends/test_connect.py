@@ -41,3 +41,9 @@ def test_dynamic_allocation_is_turned_off_with_a_warning_where_there_is_one_exec
     connect("local[2]", conf, "/nowhere")
     assert conf.get("spark.dynamicAllocation.enabled") == "false"
     assert "Dynamic allocation means nothing here" in caplog.text
+
+
+def test_one_executor_that_keeps_its_files_itself_needs_no_shuffle_service() -> None:
+    conf = SparkConf(loadDefaults=False).set("spark.shuffle.service.enabled", True)
+    connect("local[2]", conf, "/nowhere")
+    assert conf.get("spark.shuffle.service.enabled") == "false"

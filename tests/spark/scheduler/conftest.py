@@ -163,6 +163,11 @@ class Cluster(SparkContext):
             shutil.rmtree(executor.location.root)
         self.after(noticed_after_s, lambda: self._removed(executor))
 
+    def lose_files(self, executor: Executor) -> None:
+        """Delete what an executor has written; nobody is told."""
+        for path in Path(executor.location.root).iterdir():
+            path.unlink()
+
     def _removed(self, executor: Executor) -> None:
         self.scheduler.executor_removed(executor.id, "killed by the test", True, self.now)
         self.after(STARTUP_S, self._launch)

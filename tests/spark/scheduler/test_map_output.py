@@ -44,6 +44,15 @@ def test_a_lost_executor_takes_its_outputs_along():
     assert tracker.executors_lost({"a"}) == set()
 
 
+def test_a_lost_host_takes_along_the_outputs_of_all_its_executors():
+    neighbour = Location("n", A.host, "", "/n")
+    tracker = tracker_with(A, B, neighbour)
+    assert tracker.on_host_of("a") == {"a", "n"}
+    assert tracker.on_host_of("unknown") == {"unknown"}
+    assert tracker.executors_lost(tracker.on_host_of("a")) == {1}
+    assert tracker.missing(1, 3) == [0, 2]
+
+
 def test_holders_are_the_executors_with_outputs_of_some_shuffles():
     tracker = tracker_with(A, B)
     tracker.register(2, 1, 0, B, 200, array("Q", (0, 1)))
