@@ -17,15 +17,21 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
+import time
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 ROOT = "minimesos"
 PACKAGES = (ROOT, f"{ROOT}_executor")
 LEVELS = {"INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
 FORMATS = ("glog", "json")
+
+_root = logging.getLogger(ROOT)
 
 _LETTERS = {"DEBUG": "I", "INFO": "I", "WARNING": "W", "ERROR": "E", "CRITICAL": "F"}
 _CALLER = 3
@@ -67,15 +73,23 @@ class Logger:
     def _log(
         self, level: int, phrase: str, fields: dict[str, object], traceback: bool = False
     ) -> None:
-        if self._logger.isEnabledFor(level):
-            told = {key: value for key, value in fields.items() if value not in (None, "")}
-            self._logger.log(
-                level,
-                " ".join((phrase, *(f"{key}={_quote(value)}" for key, value in told.items()))),
-                exc_info=traceback,
-                stacklevel=_CALLER,
-                extra={"phrase": phrase, "fields": told},
-            )
+        if not self._logger.isEnabledFor(level):
+            return
+        told = {key: value for key, value in fields.items() if value not in (None, "")}
+        text = " ".join((phrase, *[f"{key}={_quote(value)}" for key, value in told.items()]))
+        if level == logging.INFO and len(_root.handlers) == 1:
+            handler = _root.handlers[0]
+            if isinstance(handler, LineHandler) and isinstance(handler.formatter, GlogFormatter):
+                caller = sys._getframe(_CALLER - 1)
+                handler.emit_info(caller.f_code.co_filename, caller.f_lineno, text)
+                return
+        self._logger.log(
+            level,
+            text,
+            exc_info=traceback,
+            stacklevel=_CALLER,
+            extra={"phrase": phrase, "fields": told},
+        )
 
 
 def get_logger(name: str) -> Logger:
@@ -89,7 +103,7 @@ def setup(level: str = "INFO", format: str = "glog", stream: TextIO | None = Non
     May be called again, and then replaces what it set up before. Other libraries' records are left
     alone.
     """
-    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+    handler = LineHandler(stream if stream is not None else sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else GlogFormatter())
     for package in PACKAGES:
         logger = logging.getLogger(package)
@@ -104,18 +118,86 @@ def set_level(level: int) -> None:
         logging.getLogger(package).setLevel(level)
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes each line at once, but those of one turn of a program together.
+
+    A line costs its reader, and the kernel, more than it costs us: with a dozen of them for each
+    task they took a quarter of the time of small tasks.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._held: list[str] | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._held is None:
+            super().emit(record)
+            return
+        try:
+            self._held.append(self.format(record))
+        except Exception:  # noqa: BLE001 - as of any handler: a record that cannot be told is no end
+            self.handleError(record)
+        if record.levelno >= logging.WARNING:
+            self._write_held()
+
+    def emit_info(self, path: str, line: int, text: str) -> None:
+        """Do what `emit` does, for what is most frequent: a record costs five times its text."""
+        told = f"{glog_prefix('I', time.time(), os.path.basename(path), line)} {text}"
+        if self._held is None:
+            with self._locked():
+                self.stream.write(f"{told}\n")
+        else:
+            self._held.append(told)
+
+    def __enter__(self) -> None:
+        self._held = []
+
+    def __exit__(self, *exception: object) -> None:
+        with self._locked():
+            self._write_held()
+            self._held = None
+
+    def _write_held(self) -> None:
+        if self._held:
+            self.stream.write("\n".join((*self._held, "")))
+            self.flush()
+            self._held = []
+
+    def _locked(self) -> AbstractContextManager[object]:
+        return self.lock or nullcontext()
+
+
+def lines_together() -> AbstractContextManager[None]:
+    """While this is open lines are held, up to a warning, and then written at once.
+
+    For a stretch of one thread that neither waits nor takes long.
+    """
+    handler = _root.handlers[0] if _root.handlers else None
+    return handler if isinstance(handler, LineHandler) else nullcontext()
+
+
 class GlogFormatter(logging.Formatter):
     """`I1123 12:05:40.123456 4711 master.py:88] phrase key=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        when = datetime.fromtimestamp(record.created)
         letter = _LETTERS.get(record.levelname, "I")
-        prefix = (
-            f"{letter}{when:%m%d %H:%M:%S.%f} {threading.get_native_id():>5} "
-            f"{record.filename}:{record.lineno}]"
-        )
+        prefix = glog_prefix(letter, record.created, record.filename, record.lineno)
         line = f"{prefix} {record.getMessage()}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def glog_prefix(letter: str, at_s: float, filename: str, line: int) -> str:
+    """Return what glog puts ahead of a line."""
+    second = int(at_s)
+    micros = int((at_s - second) * 1e6)
+    return (
+        f"{letter}{_date(second)}.{micros:06} {threading.get_native_id():>5} {filename}:{line}]"
+    )
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    return f"{datetime.fromtimestamp(second):%m%d %H:%M:%S}"
 
 
 class JsonFormatter(logging.Formatter):

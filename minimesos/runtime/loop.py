@@ -31,7 +31,7 @@ from minimesos.actor import (
     TimerFired,
 )
 from minimesos.errors import MinimesosError
-from minimesos.log import get_logger
+from minimesos.log import get_logger, lines_together
 from minimesos.runtime.clock import Clock
 from minimesos.runtime.stores import NullStore, Store
 
@@ -101,7 +101,9 @@ class ActorLoop:
             await self._finish_batch(list(self.actor.start(self.clock.now())))
             while self._stop is None:
                 await self._arrived.wait()
-                await self._finish_batch(self._handle_batch())
+                with lines_together():
+                    effects = self._handle_batch()
+                await self._finish_batch(effects)
                 await asyncio.sleep(0)
         except MinimesosError as error:
             _log.fatal("Stopping because records cannot be made durable", error=error)
