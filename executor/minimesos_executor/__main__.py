@@ -22,11 +22,15 @@ def main(arguments: Sequence[str]) -> int:
             from minimesos_executor.spark import main as run_spark
 
             return run_spark(arguments[1:])
+        case ["fine"]:
+            from minimesos_executor.fine import main as run_fine
+
+            return run_fine(arguments[1:])
         case ["local"]:
             from minimesos_executor.local import main as run_local
 
             return run_local(arguments[1:])
-    print("usage: python -P -m minimesos_executor command|spark|local ...", file=sys.stderr)
+    print("usage: python -P -m minimesos_executor command|spark|fine|local ...", file=sys.stderr)
     return 2
 
 

@@ -59,14 +59,20 @@ class Control:
     """One executor: its pool, and what the driver wants of it."""
 
     def __init__(
-        self, reactor: Reactor, zygote: WorkerSource, identity: Identity, link: Link
+        self,
+        reactor: Reactor,
+        zygote: WorkerSource,
+        identity: Identity,
+        link: Link,
+        slots: int | None = None,
     ) -> None:
+        """Start with as many workers as there are cores, unless `slots` says otherwise."""
         self.identity = identity
         self._link = link
         self._local_dir = ""
         self._is_homeless = False
         self._outbox = ResultOutbox()
-        self.pool = WorkerPool(reactor, zygote, identity.cores, self)
+        self.pool = WorkerPool(reactor, zygote, slots or identity.cores, self)
 
     def configure(self, conf: Mapping[str, str], local_dir: str) -> None:
         """Take the application's settings, and where blocks lie; tasks start after that."""

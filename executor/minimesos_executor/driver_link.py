@@ -25,14 +25,14 @@ import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
-from minimesos.runtime.frame_socket import Frame, FrameSocket
+from minimesos.runtime.frame_socket import Frame, FrameSocket, Reactor
 from minimesos.spark.backends.block_client import BlockClient
 from minimesos.spark.backends.doorkeeper import ATTACH, OPTIONS, has_answered, knock
 from minimesos.spark.backends.lane import take_lane
 from minimesos.spark.backends.proofs import DRIVER, EXECUTOR, LANE, is_proven, new_nonce, prove
 from minimesos.spark.settings.executors import HEARTBEAT_INTERVAL
 from minimesos_executor.blocks import Place, Seeker
-from minimesos_executor.control import Control, Identity
+from minimesos_executor.control import Control, Identity, Link
 from minimesos_executor.pool import Fetch
 from minimesos_executor.workers import WorkerSource
 
@@ -41,6 +41,9 @@ GOODBYE_TIMEOUT_S = 0.5
 OUTBOX_BYTES_MAX = 2**26  # unsent results at which the workers have to wait
 
 _log = get_logger(__name__)
+
+
+MakeControl = Callable[[Reactor, WorkerSource, Identity, Link], Control]
 
 
 class DriverLost(MinimesosError):
@@ -59,6 +62,7 @@ class DriverLink:
         identity: Identity,
         environment: Mapping[str, str],
         after_workers: AsyncExitStack,
+        make_control: MakeControl = Control,
     ) -> None:
         """Whoever runs this closes `after_workers` then: it gives back what must outlive them."""
         self._driver = driver
@@ -68,6 +72,7 @@ class DriverLink:
         self._identity = identity
         self._environment = environment
         self._after_workers = after_workers
+        self._make_control = make_control
         self._blocks: BlockClient | None = None
         self._outbox: deque[bytes] = deque()
         self._outbox_bytes = 0
@@ -84,7 +89,7 @@ class DriverLink:
         """Work for the driver until either side ends it; returns the exit code."""
         loop = asyncio.get_running_loop()
         # Workers are forked while we connect.
-        self._control = Control(loop, self._zygote, self._identity, self)
+        self._control = self._make_control(loop, self._zygote, self._identity, self)
         self._work = asyncio.ensure_future(self._talk())
         try:
             await self._work

@@ -19,7 +19,8 @@ from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.runtime.frame_socket import Timer
 from minimesos.spark.partitioner import hash_in_one_process
 from minimesos.spark.taskcontext import TaskContext
-from minimesos_executor import spark
+from minimesos_executor import fine, spark
+from minimesos_executor.agent_bond import FineExecutor
 from minimesos_executor.agent_link import AgentLost
 from minimesos_executor.command import EXIT_FAILED, Child, CommandExecutor, Json
 from minimesos_executor.control import Identity
@@ -63,6 +64,8 @@ async def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
             return await _run_command(surroundings)
         case ["spark"]:
             return await _run_spark(arguments[1:], surroundings)
+        case ["fine"]:
+            return await _run_fine(arguments[1:], surroundings)
     _log.error("no such executor in one process", arguments=arguments)
     return EXIT_USAGE
 
@@ -97,17 +100,50 @@ async def _run_command(surroundings: Surroundings) -> int:
     return executor.exit_code
 
 
+def _secret(surroundings: Surroundings) -> bytes | None:
+    """Return the application's secret, having prepared this process for tasks in threads."""
+    secret = spark.secret_of(surroundings.environment.get(spark.SECRET_VARIABLE))
+    if secret is None:
+        _log.error("no secret in hex", variable=spark.SECRET_VARIABLE)
+    TaskContext.run_in_threads()
+    hash_in_one_process()
+    return secret
+
+
+async def _run_fine(arguments: Sequence[str], surroundings: Surroundings) -> int:
+    try:
+        options = fine.parse(arguments)
+    except SystemExit:
+        return EXIT_USAGE
+    secret = _secret(surroundings)
+    if secret is None:
+        return EXIT_USAGE
+    environment = surroundings.environment
+    workers = ThreadWorkers(f"executor-{environment.get('MESOS_EXECUTOR_ID')}")
+    async with AsyncExitStack() as after_workers:
+        executor = FineExecutor(
+            options.driver_url,
+            secret,
+            workers,
+            environment,
+            after_workers,
+            options.block_manager_port,
+        )
+        surroundings.on_terminate(partial(executor.give_up, spark.TERMINATED))
+        try:
+            return await executor.run()
+        finally:
+            await workers.ended()
+
+
 async def _run_spark(arguments: Sequence[str], surroundings: Surroundings) -> int:
     try:
         options = spark.parse(arguments)
     except SystemExit:
         return EXIT_USAGE
-    secret = spark.secret_of(surroundings.environment.get(spark.SECRET_VARIABLE))
+    secret = _secret(surroundings)
     if secret is None:
-        _log.error("no secret in hex", variable=spark.SECRET_VARIABLE)
         return EXIT_USAGE
-    TaskContext.run_in_threads()
-    hash_in_one_process()
     workers = ThreadWorkers(f"executor-{options.executor_id}")
     identity = Identity(
         options.executor_id,

@@ -178,6 +178,11 @@ class WorkerPool:
             worker.stages.difference_update(stage_keys)
             worker.send(messages.CLEANUP, *map(list, (stage_keys, rdd_ids, broadcast_ids)))
 
+    def grow(self, slots: int) -> None:
+        """Have at least so many workers."""
+        while len(self._workers) < slots:
+            self._workers.append(self._new_worker(len(self._workers)))
+
     def pause(self) -> None:
         """Stop reading from the workers, which will stop once they cannot send."""
         for worker in self._workers:

@@ -60,3 +60,11 @@ def reconcile(tasks: Iterable[tuple[str, str]] = ()) -> Call:
         if agent_id:
             task.agent_id.value = agent_id
     return call
+
+
+def shut_down(executor_id: str, agent_id: str) -> Call:
+    """Have an agent end an executor."""
+    call = Call(type=Call.SHUTDOWN)
+    call.shutdown.executor_id.value = executor_id
+    call.shutdown.agent_id.value = agent_id
+    return call

@@ -225,7 +225,7 @@ class CoarseGrainedCore:
         self._ledger.end(task_id)
         if self._stopping:
             return
-        verdict = judge(status, executor)
+        verdict = judge(status, executor.has_attached, executor.was_killed)
         if not executor.was_killed:
             self._effects.append(ExecutorGone(task_id, verdict.reason, verdict.charges_tasks))
         if is_duplicate(status):
@@ -270,6 +270,9 @@ class CoarseGrainedCore:
             self._call(calls.kill(executor_id, executor.agent_id))
 
     # -- what the driver tells --------------------------------------------------------------------
+
+    def results(self, executor_id: str, results: spark_pb2.TaskResults, now: float) -> None:
+        raise NotImplementedError("the driver itself hears of the ends of tasks")
 
     def launch(self, executor_id: str, frame: spark_pb2.DriverFrame, now: float) -> None:
         raise NotImplementedError("executors are sent their tasks by the driver")

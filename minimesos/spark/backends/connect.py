@@ -22,6 +22,7 @@ from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, SparkException
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST, IO_ENCRYPTION_ENABLED
+from minimesos.spark.settings.mesos import MESOS_COARSE
 from minimesos.spark.settings.scheduling import (
     MIN_REGISTERED_RESOURCES_RATIO,
     TASK_CPUS,
@@ -30,7 +31,9 @@ from minimesos.spark.settings.scheduling import (
 from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
 if TYPE_CHECKING:
+    from minimesos.proto.mesos.v1 import mesos_pb2
     from minimesos.spark.backends.local_cluster import Cluster
+    from minimesos.spark.backends.mesos_core import MesosCore
 
 _SECRET_BYTES = 32
 
@@ -96,14 +99,33 @@ def _check_task_cpus(master: str, cores: int, conf: SparkConf) -> None:
 
 def _on_mesos(conf: SparkConf, cluster: Cluster, local_dir: str) -> Backend:
     """Return the backend of the mode that the configuration chooses."""
-    from minimesos.spark.backends.coarse import CoarseGrainedCore
-    from minimesos.spark.backends.coarse_task import CoarseTasks
-    from minimesos.spark.backends.executor_command import COARSE, executor_command
     from minimesos.spark.backends.framework import framework_info
     from minimesos.spark.backends.mesos import MesosBackend
 
     framework = framework_info(conf)
     secret = secrets.token_bytes(_SECRET_BYTES)
-    command = partial(executor_command, conf, COARSE)
-    core = CoarseGrainedCore(conf, CoarseTasks(conf, framework.name, secret, command))
+    make_core = _coarse_core if MESOS_COARSE.read(conf) else _fine_core
+    core = make_core(conf, framework, secret)
     return MesosBackend(conf, cluster, local_dir, framework, core, secret)
+
+
+def _coarse_core(
+    conf: SparkConf, framework: mesos_pb2.FrameworkInfo, secret: bytes
+) -> MesosCore:
+    from minimesos.spark.backends.coarse import CoarseGrainedCore
+    from minimesos.spark.backends.coarse_task import CoarseTasks
+    from minimesos.spark.backends.executor_command import COARSE, executor_command
+
+    command = partial(executor_command, conf, COARSE)
+    return CoarseGrainedCore(conf, CoarseTasks(conf, framework.name, secret, command))
+
+
+def _fine_core(conf: SparkConf, framework: mesos_pb2.FrameworkInfo, secret: bytes) -> MesosCore:
+    from minimesos.spark.backends.executor_command import FINE, executor_command
+    from minimesos.spark.backends.fine import FineGrainedCore
+    from minimesos.spark.backends.fine_offers import want_cores_only
+    from minimesos.spark.backends.fine_task import FineTasks
+
+    command = partial(executor_command, conf, FINE)
+    want_cores_only(framework, conf)
+    return FineGrainedCore(conf, FineTasks(conf, framework.name, secret, command))

@@ -1,7 +1,7 @@
 """How the end of an executor is judged: what is said of it, and who is to blame.
 
-Used by `coarse`. An executor's end may count against its agent, which gets no more of them after a
-few, and against the Spark tasks that ran on it, which are tried a few times only.
+Used by `coarse` and `fine`. An executor's end may count against its agent, which gets no more of
+them after a few, and against the Spark tasks that ran on it, which are tried a few times only.
 
 Source: Spark's documentation "Running Spark on Mesos"; Mesos's "Task State Reasons". Spark blames
 agents also for ends that nobody there could help; here those that Mesos explains are told apart.
@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from minimesos.proto.mesos.v1 import mesos_pb2
-from minimesos.spark.backends.ledger import Executor
 from minimesos.states import TERMINAL
 
 _STATUS = mesos_pb2.TaskStatus
@@ -49,21 +48,27 @@ class Verdict(NamedTuple):
     charges_tasks: bool
 
 
-def judge(status: mesos_pb2.TaskStatus, executor: Executor) -> Verdict:
-    """Say why an executor has ended, and whether its agent and its tasks may be the cause."""
+def judge(
+    status: mesos_pb2.TaskStatus, has_attached: bool, was_killed: bool = False
+) -> Verdict:
+    """Say why an executor has ended, and whether its agent and its tasks may be the cause.
+
+    It had connected to the driver if `has_attached`, and the driver did not need it any more if it
+    `was_killed`.
+    """
     state = status.state if status.state in _OWN_ENDS else mesos_pb2.TASK_LOST
     name = mesos_pb2.TaskState.Name(state).removeprefix("TASK_")
     reason = f"Executor finished with state {name}"
     if status.message:
         reason += f": {status.message}"
     is_innocent = (
-        executor.was_killed
+        was_killed
         or state == mesos_pb2.TASK_KILLED
         or is_duplicate(status)
         or status.reason in _NO_FAULT_OF_THE_EXECUTOR
     )
     # Tasks that need too much memory do so anywhere, and are charged with the loss themselves.
-    is_greed = executor.has_attached and status.reason == _STATUS.REASON_CONTAINER_LIMITATION_MEMORY
+    is_greed = has_attached and status.reason == _STATUS.REASON_CONTAINER_LIMITATION_MEMORY
     has_failed = state != mesos_pb2.TASK_FINISHED
     return Verdict(reason, has_failed and not (is_innocent or is_greed), not is_innocent)
 

@@ -34,7 +34,9 @@ from minimesos.spark.settings.mesos import (
 
 LAUNCHER = "bin/minimesos-executor"
 COARSE = "spark"
-"""The kind of executor that gets its settings from the driver, not with its launch."""
+"""The kind of executor that is a Mesos task."""
+FINE = "fine"
+"""The kind of executor whose Spark tasks are Mesos tasks."""
 
 
 def executor_command(

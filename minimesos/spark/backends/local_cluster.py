@@ -17,6 +17,7 @@ from minimesos.spark.backends.executor_memory import container_memory_mb
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.settings.application import CLUSTER_LOG_LEVEL
 from minimesos.spark.settings.executors import EXECUTOR_CORES, EXECUTOR_MEMORY
+from minimesos.spark.settings.mesos import MESOS_COARSE, MESOS_EXECUTOR_CORES
 from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
 _START_TIMEOUT_S = 30.0
@@ -54,10 +55,11 @@ class PrivateCluster:
     def __init__(self, agents: int, cores: int, memory_mb: int, conf: SparkConf) -> None:
         conf.set(EXECUTOR_CORES.name, cores).set(EXECUTOR_MEMORY.name, f"{memory_mb}m")
         container_mb = container_memory_mb(conf)
+        own_cpus = 0.0 if MESOS_COARSE.read(conf) else MESOS_EXECUTOR_CORES.read(conf)
         command = [sys.executable, "-P", "-m", "minimesos", "local"]
         flags = [
             f"--agents={agents}",
-            f"--cpus={cores}",
+            f"--cpus={cores + own_cpus:g}",
             f"--mem={container_mb}",
             f"--logging_level={CLUSTER_LOG_LEVEL.read(conf)}",
             "--exit_on_stdin_eof",

@@ -83,6 +83,7 @@ class MesosBackend:
         self._leases: ShuffleLeases | None = None  # at shuffle services, if they are used
         self._stopping = False
         self._all_gone = asyncio.Event()
+        self._statuses: list[mesos_pb2.TaskStatus] = []  # that the core is about to be told of
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._held = AsyncExitStack()  # what `stop` gives back, last taken first
         self._held.push_async_callback(cluster.stop)
@@ -100,13 +101,11 @@ class MesosBackend:
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             CallMaster: lambda effect: self._host.post(Submit(effect.call)),
             ExpectExecutor: lambda effect: self._server.expect(effect.executor_id),
-            ExecutorGone: lambda effect: self._server.forget(
-                effect.executor_id, effect.reason, effect.caused_by_tasks
-            ),
+            ExecutorGone: self._executor_gone,
             ExecutorLeaves: lambda effect: self._server.retire(effect.executor_id, effect.reason),
             SendToExecutor: lambda effect: self._server.send(effect.executor_id, effect.frame),
             AskForTasks: self._ask_for_tasks,
-            TaskResults: lambda effect: self.results(effect.executor_id, effect.results),
+            TaskResults: lambda effect: self._listener.results(effect.executor_id, effect.results),
             SetTimer: self._set_timer,
             CancelTimer: lambda effect: self._cancel_timer(effect.name),
             GiveUp: lambda effect: self._listener.backend_failed(effect.message),
@@ -135,7 +134,7 @@ class MesosBackend:
 
     async def _start(self, listener: BackendListener) -> None:
         self._listener = listener
-        self.results = listener.results
+        self.results = self._results if self.launches_on_offers else listener.results
         self._take_thread()
         self._driver_url = await self._server.start()
         self._held.push_async_callback(self._server.stop)
@@ -222,6 +221,15 @@ class MesosBackend:
     def _launch(self, executor_id: str, frame: spark_pb2.DriverFrame) -> None:
         self._tell(self._core.launch, executor_id, frame)
 
+    def _executor_gone(self, effect: ExecutorGone) -> None:
+        gone = effect.executor_id, effect.reason, effect.caused_by_tasks
+        self._server.forget(*gone)
+        if self.launches_on_offers:
+            self._listener.executor_lost(*gone)  # it may have tasks, and may not have connected
+
+    def _results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
+        self._tell(self._core.results, executor_id, results)
+
     def _ask_for_tasks(self, effect: AskForTasks) -> None:
         self._listener.resource_offers(effect.offers)
         self._tell(self._core.launched)
@@ -277,6 +285,8 @@ class MesosBackend:
 
     def _arrived(self, effect: Arrived) -> None:
         assert isinstance(effect.event, _EVENT)
+        if effect.event.type != _EVENT.UPDATE:
+            self._tell_statuses()  # before what came after them
         handle = self._events.get(effect.event.type)
         if handle is not None:
             handle(effect.event)
@@ -285,15 +295,27 @@ class MesosBackend:
         answer = acknowledgement(event.update.status)
         if answer is not None:
             self._host.post(Submit(answer))
-        self._tell(self._core.update, event.update.status)
+        if not self._statuses:
+            # What comes together is told together: the task scheduler then looks once what is next.
+            asyncio.get_running_loop().call_soon(self._tell_statuses)
+        self._statuses.append(event.update.status)
+
+    def _tell_statuses(self) -> None:
+        statuses, self._statuses = self._statuses, []
+        if statuses:
+            self._tell(self._update_core, statuses)
+
+    def _update_core(self, statuses: Sequence[mesos_pb2.TaskStatus], now: float) -> None:
+        for status in statuses:
+            self._core.update(status, now)
 
     # -- what the executors' server tells ---------------------------------------------------------
 
     def executor_added(self, executor_id: str, host: str, cores: int, location: Location) -> None:
         if self._leases is not None:
             self._leases.register(location.blocks_address)
-        self._tell(self._core.attached, executor_id)
         self._listener.executor_added(executor_id, host, cores, location)
+        self._tell(self._core.attached, executor_id)
 
     def executor_lost(self, executor_id: str, reason: str, caused_by_tasks: bool = True) -> None:
         self._listener.executor_lost(executor_id, reason, caused_by_tasks)

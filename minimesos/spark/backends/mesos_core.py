@@ -131,6 +131,11 @@ class MesosCore(Protocol):
         """A Mesos task has changed. The shell acknowledges."""
         ...
 
+    def results(self, executor_id: str, results: spark_pb2.TaskResults, now: float) -> None:
+        """An executor says by itself that Spark tasks have ended. Told only where these are
+        launched on offers."""
+        ...
+
     def executor_failed(self, failure: scheduler_pb2.Event.Failure, now: float) -> None:
         """An agent, or a Mesos executor on it, is gone."""
         ...

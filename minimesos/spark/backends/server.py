@@ -81,7 +81,7 @@ class ExecutorServer:
         self._conf = conf
         self._listener = listener
         self._blocks_root = blocks_root
-        self._expected: set[str] = set()
+        self._expected: dict[str, list[spark_pb2.DriverFrame]] = {}  # with what waits for them
         self._executors: dict[str, _Executor] = {}
         self._server: grpc.aio.Server | None = None
         self._stopping = False
@@ -117,19 +117,19 @@ class ExecutorServer:
         )
 
     def expect(self, executor_id: str) -> None:
-        """An executor of this id may attach, once."""
-        self._expected.add(executor_id)
+        """An executor of this id may attach, once. What it is sent meanwhile waits for it."""
+        self._expected[executor_id] = []
 
     def forget(self, executor_id: str, reason: str, caused_by_tasks: bool = True) -> None:
         """An executor is known to be gone; `reason` is better than what we would say."""
-        self._expected.discard(executor_id)
+        self._expected.pop(executor_id, None)
         executor = self._executors.get(executor_id)
         if executor is not None:
             self._lose(executor, reason, caused_by_tasks)
 
     def retire(self, executor_id: str, reason: str) -> None:
         """An executor has been asked to end: it counts as lost now, and may end in its own time."""
-        self._expected.discard(executor_id)
+        self._expected.pop(executor_id, None)
         executor = self._executors.pop(executor_id, None)
         if executor is not None and executor.is_located and not self._stopping:
             self._listener.executor_lost(executor_id, reason, caused_by_tasks=False)
@@ -139,6 +139,8 @@ class ExecutorServer:
         executor = self._executors.get(executor_id)
         if executor is not None:
             executor.send(frame)
+        elif executor_id in self._expected:
+            self._expected[executor_id].append(frame)
 
     def shut_down_executors(self) -> None:
         """Ask all executors to end, also those to come. Their end is no loss any more."""
@@ -182,8 +184,9 @@ class ExecutorServer:
         executor = _Executor(register, context)
         if lane is not None:
             executor.take_lane(lane, lambda data: self._received(executor, data))
-        self._expected.discard(executor.executor_id)
         self._executors[executor.executor_id] = executor
+        for frame in self._expected.pop(executor.executor_id):
+            executor.send(frame)
         if self._stopping:
             executor.send(spark_pb2.DriverFrame(shutdown=True))  # the others have been asked
         executor.start_watch(BLOCK_MANAGER_HEARTBEAT_TIMEOUT.read(self._conf))

@@ -92,10 +92,13 @@ class DagScheduler:
         pools: Pools | None = None,
         started_at_s: float = 0.0,
         allocation: AllocationSettings | None = None,
+        launches_on_offers: bool = False,
     ) -> None:
         self._limits = limits or Limits()
         self._effects: list[Effect] = []
-        self._tasks = TaskScheduler(self, self._effects, self._limits, pools, started_at_s)
+        self._tasks = TaskScheduler(
+            self, self._effects, self._limits, pools, started_at_s, launches_on_offers
+        )
         self._outputs = MapOutputTracker()
         self._blocks = BlockLocations()
         self._jobs: dict[int, Job] = {}

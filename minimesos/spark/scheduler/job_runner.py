@@ -83,7 +83,9 @@ class JobRunner:
         """Where the driver's own blocks (broadcasts) are."""
         self._backend = backend
         self._clock = Clock()
-        self._core = DagScheduler(limits, pools, self._clock.now(), allocation)
+        self._core = DagScheduler(
+            limits, pools, self._clock.now(), allocation, backend.launches_on_offers
+        )
         self._threads = threads
         self._loop = threads.loop
         self._job_ids = itertools.count()

@@ -20,6 +20,7 @@ from minimesos.spark.scheduler.executor import Executor, WorkerOffer
 from minimesos.spark.scheduler.failure import job_aborted, summary
 from minimesos.spark.scheduler.fair_dispatch import FairDispatcher
 from minimesos.spark.scheduler.limits import Limits
+from minimesos.spark.scheduler.offer_dispatcher import OfferDispatcher
 from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.task import (
     FetchFailure,
@@ -80,14 +81,19 @@ class TaskScheduler:
         limits: Limits,
         pools: Pools | None = None,
         started_at_s: float = 0.0,
+        launches_on_offers: bool = False,
     ) -> None:
         self._listener = listener
         self._limits = limits
         self._task_sets = TaskSets()
         arguments = (self._task_sets, effects, listener.task_set_aborted, limits, started_at_s)
-        self._dispatcher = (
-            Dispatcher(*arguments) if pools is None else FairDispatcher(pools, *arguments)
-        )
+        self._dispatcher: Dispatcher
+        if launches_on_offers:
+            self._dispatcher = OfferDispatcher(pools, *arguments)
+        elif pools is None:
+            self._dispatcher = Dispatcher(*arguments)
+        else:
+            self._dispatcher = FairDispatcher(pools, *arguments)
         self.executors: Mapping[str, Executor] = self._dispatcher.executors
         self.live = self._task_sets.live
         self.active = self._task_sets.active
@@ -199,8 +205,9 @@ class TaskScheduler:
             task_set.forget_executor(executor.id)
 
     def resource_offers(self, offers: Sequence[WorkerOffer], now: float) -> None:
-        """Fill cores with tasks, this once."""
-        raise NotImplementedError
+        """Fill cores with tasks, this once. Only of a scheduler that launches on offers."""
+        assert isinstance(self._dispatcher, OfferDispatcher), "tasks go to what executors have"
+        self._dispatcher.fill(offers, now)
 
     def broadcast(self, frame: spark_pb2.DriverFrame) -> None:
         """Send a frame to all executors."""

@@ -98,6 +98,11 @@ MESOS_EXTRA_CORES = whole(
     "Task slots of each executor beyond the cores it acquires.",
     minimum=0,
 )
+MESOS_EXECUTOR_CORES = number(
+    "spark.mesos.mesosExecutor.cores",
+    1.0,
+    "Cores of an executor itself, besides those of its tasks, where each of these is a Mesos task.",
+)
 MESOS_REJECT_OFFER_DURATION = seconds(
     "spark.mesos.rejectOfferDuration",
     "120s",

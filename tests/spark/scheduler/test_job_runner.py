@@ -53,6 +53,7 @@ class Backend:
 
     application_id = "app-1"
     default_parallelism = 2
+    launches_on_offers = False
 
     def __init__(self):
         self.listener = None
