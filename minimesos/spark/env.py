@@ -26,7 +26,8 @@ class Location(NamedTuple):
     """Where the files of one executor (or of the driver) are.
 
     A reader on `host` opens `root`/path itself; any other asks the Blocks service at
-    `blocks_address` (host:port, empty in local mode).
+    `blocks_address` (host:port, empty in local mode), which is the owner's own or that of a shuffle
+    service on its host.
     """
 
     executor_id: str

@@ -52,8 +52,8 @@ def test_a_port_that_is_taken_ends_it_with_a_word(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         flags = [f"--port={port}", f"--local_dirs={tmp_path}"]
-        program = Program("shuffle-service", flags, re.compile(r"(cannot listen at \S+)"))
-        assert program.wait_up() == f"cannot listen at 127.0.0.1:{port},"
+        program = Program("shuffle-service", flags, re.compile(r"(cannot listen at \S+);"))
+        assert program.wait_up() == f"cannot listen at 127.0.0.1:{port}"
         assert program.process.wait() == 1
 
 

@@ -20,6 +20,7 @@ from minimesos.log import get_logger
 from minimesos.spark.backends.backend import Backend
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, SparkException
+from minimesos.spark.settings import for_executors
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST, IO_ENCRYPTION_ENABLED
 from minimesos.spark.settings.mesos import MESOS_COARSE
@@ -73,7 +74,7 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
             conf.set(MIN_REGISTERED_RESOURCES_RATIO.name, 0)  # there is one executor to wait for
         if cores > 0:
             _check_task_cpus(master, cores, conf)
-            return LocalBackend(cores, conf.as_mapping(), local_dir)
+            return LocalBackend(cores, for_executors(conf.as_mapping()), local_dir)
     elif match := _LOCAL_CLUSTER.fullmatch(master):
         from minimesos.spark.backends.local_cluster import PrivateCluster
 

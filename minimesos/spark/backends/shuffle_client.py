@@ -78,7 +78,7 @@ def shuffle_credential(conf: Texts, application_id: str, secret: bytes) -> bytes
     if not AUTHENTICATE.read(conf) or not shared:
         return b""
     key = service_key(secret)
-    return encrypted_key(key, service_name(application_id, key), shared.encode())
+    return encrypted_key(key, service_name(application_id, key), shared.strip().encode())
 
 
 async def register_executor(

@@ -113,7 +113,7 @@ class ShuffleServer:
             self.port = server.add_insecure_port(f"{self._ip}:{self._wanted_port}")
         except RuntimeError as error:
             raise PortTaken(
-                f"cannot listen at {self._ip}:{self._wanted_port}, which somebody else does"
+                f"cannot listen at {self._ip}:{self._wanted_port}; somebody else may do so already"
             ) from error
         self._directories = ShuffleDirectories(self._local_dirs)
         now = self._clock.now()
@@ -193,7 +193,7 @@ class ShuffleServer:
             await refuse(context, _CODE.NOT_FOUND, str(error))
         except MinimesosError as error:
             await refuse(context, _CODE.PERMISSION_DENIED, str(error))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: no such path can be
             _log.error("call failed", application=name, call=kind, why=error)
             await refuse(context, _CODE.INTERNAL, f"the shuffle service failed: {error}")
         proof = prove(key, REPLY, request.nonce, request.content)
@@ -249,7 +249,8 @@ class ShuffleServer:
         async with self._changing:
             application = self._registry.end(name)
             _log.info("application ended", application=name)
-            await self._take_away(application)
+            # Also if the driver does not wait for it.
+            await asyncio.shield(self._take_away(application))
         return ""
 
     def _remove_shuffles(self, application: Application, shuffle_ids: Sequence[int]) -> None:

@@ -416,6 +416,13 @@ async def test_a_port_or_a_directory_that_is_taken_is_said(service, start, tmp_p
         await start()
 
 
+async def test_a_directory_that_cannot_be_is_said_and_the_service_goes_on(service):
+    app = Application(service)
+    with pytest.raises(ShuffleServiceError, match="null byte"):
+        await app.executor("0", ["/tmp/\0"])
+    await app.executor()
+
+
 async def test_directories_that_cannot_be_made_are_said_and_the_service_goes_on(
     service, tmp_path, monkeypatch
 ):
