@@ -2,7 +2,9 @@
 
 Theory of operation. One sorter orders roles, and one per role orders its frameworks. A run takes
 agents in random order. Each is offered to the first role and framework that may have it, and that
-gets everything it may have of it (coarse-grained); what is left goes on to the next.
+gets everything it may have of it (coarse-grained); what is left goes on to the next. Only where
+others want it too, one that is at home on the agent and has said how little it can use gets that
+much (`portions`), and then it is asked again who is first.
 
 A run looks only at what changed. What is left on an agent after a run nobody wanted, and as
 whatever is refused is also refused when less is free, nobody will until something changes:
@@ -22,7 +24,7 @@ Source: Mesos 1.11, the allocator's run without quota (stage 2).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
 from random import Random
 
@@ -37,6 +39,7 @@ from minimesos.allocator.allocator import (
 from minimesos.allocator.eligibility import AgentState, Eligibility, FrameworkState, Refusal
 from minimesos.allocator.explain import why_no_offers
 from minimesos.allocator.filters import OfferFilters
+from minimesos.allocator.portions import portion
 from minimesos.allocator.sorter import ClusterTotal, Sorter
 from minimesos.errors import InvariantViolated
 from minimesos.resources import Resources
@@ -346,6 +349,29 @@ class HierarchicalAllocator:
         If `takers` is given only those are asked: the others had their turn and nothing has
         changed.
         """
+        granted: dict[tuple[str, str], Resources] = {}
+        while agent.available:
+            candidates = self._candidates(agent, takers)
+            first = next(candidates, None)
+            if first is None:
+                break
+            framework, role, offer = first
+            owner = (framework.framework_id, role)
+            least = framework.min_allocatable.get(role)
+            if least and owner in agent.charged and next(candidates, None) is not None:
+                offer = portion(offer, least)
+            self._charge(agent, *owner, offer)
+            granted[owner] = granted.get(owner, Resources.EMPTY) + offer
+        for (framework_id, role), offer in granted.items():
+            yield OfferGrant(framework_id, role, agent.agent_id, offer.allocated_to(role))
+
+    def _candidates(
+        self, agent: AgentState, takers: Mapping[str, Collection[str]] | None
+    ) -> Iterator[tuple[FrameworkState, str, Resources]]:
+        """Yield who may have something that is free on an agent, in which role, and what.
+
+        Those furthest behind come first. Not to be used further once something was granted.
+        """
         for role in self._roles.sort():
             asked = None if takers is None else takers.get(role, ())
             free = agent.available.allocatable_to(role)
@@ -356,15 +382,8 @@ class HierarchicalAllocator:
                     continue
                 framework = self._frameworks[framework_id]
                 offer = self._eligibility.offer(agent, framework, role, free)
-                if isinstance(offer, Refusal):
-                    continue
-                self._charge(agent, framework_id, role, offer)
-                yield OfferGrant(framework_id, role, agent.agent_id, offer.allocated_to(role))
-                free = agent.available.allocatable_to(role)
-                if not free:
-                    break
-            if not agent.available:
-                return
+                if not isinstance(offer, Refusal):
+                    yield framework, role, offer
 
     # -- what consoles show -----------------------------------------------------------------------
 

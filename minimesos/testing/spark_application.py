@@ -18,6 +18,7 @@ from minimesos.drivers.scheduler_session import SchedulerSession
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.spark.backends.coarse import CoarseGrainedCore
 from minimesos.spark.backends.coarse_task import CoarseTasks
+from minimesos.spark.backends.framework import useful_offers
 from minimesos.spark.backends.mesos_core import MesosCore
 from minimesos.spark.settings.mesos import MESOS_FAILOVER_TIMEOUT, MESOS_FRAMEWORK_ID, MESOS_ROLE
 from minimesos.testing import builders
@@ -36,11 +37,13 @@ class SimSparkApplication(SimFramework):
     def __init__(
         self, cluster: SimCluster, name: str, conf: Mapping[str, str], *, wait: bool = True
     ) -> None:
+        role = MESOS_ROLE.read(conf)
         info = builders.framework_info(
             name,
-            MESOS_ROLE.read(conf),
+            role,
             id=MESOS_FRAMEWORK_ID.read(conf) or "",
             failover_timeout=MESOS_FAILOVER_TIMEOUT.read(conf),
+            offer_filters={role: useful_offers(conf)},
         )
         super().__init__(cluster, info)
         self.conf = dict(conf)

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minimesos.allocator.allocator import AllocatorConfig, OfferGrant
+from minimesos.allocator.allocator import AllocatorConfig, OfferGrant, parse_alternatives
 from minimesos.allocator.hierarchical import HierarchicalAllocator
 from minimesos.allocator.sorter import ClusterTotal, Sorter
 from minimesos.resources import Resources
@@ -72,7 +72,9 @@ class Story:
     def add_framework(self) -> None:
         roles = tuple(self.random.sample(ROLES, self.random.randint(1, 3)))
         name = self.name("F")
-        self.allocator.add_framework(name, roles, (), (), self.now)
+        least = self.random.choice(("", "cpus:1", "cpus:2;mem:64|cpus:1"))
+        minimum = dict.fromkeys(roles, parse_alternatives(least)) if least else None
+        self.allocator.add_framework(name, roles, (), (), self.now, min_allocatable=minimum)
         self.frameworks[name] = roles
 
     def remove_framework(self) -> None:

@@ -13,10 +13,13 @@ from collections.abc import Mapping
 
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.spark.application import spark_user
+from minimesos.spark.backends.executor_memory import container_memory_mb
 from minimesos.spark.errors import SparkException
 from minimesos.spark.setting_kinds import Setting, Texts
 from minimesos.spark.settings.application import APP_NAME, DRIVER_HOST
+from minimesos.spark.settings.executors import EXECUTOR_CORES
 from minimesos.spark.settings.mesos import (
+    MESOS_COARSE,
     MESOS_FAILOVER_TIMEOUT,
     MESOS_FRAMEWORK_ID,
     MESOS_GPUS_MAX,
@@ -27,9 +30,7 @@ from minimesos.spark.settings.mesos import (
     MESOS_SECRET_FILE,
     MESOS_WEBUI_URL,
 )
-
-LEAST_CPUS = 1
-"""What an offer must have to be of any use: neither an executor nor a task has less."""
+from minimesos.spark.settings.scheduling import TASK_CPUS
 
 _frameworks = itertools.count()
 """Numbers the frameworks of this process."""
@@ -51,9 +52,7 @@ def framework_info(
         role=MESOS_ROLE.read(conf),
         failover_timeout=MESOS_FAILOVER_TIMEOUT.read(conf),
     )
-    # What is offered counts as ours until we decline it: memory alone would cost us cores.
-    least = info.offer_filters[info.role].min_allocatable_resources.quantities.add()
-    least.quantities["cpus"].value = LEAST_CPUS
+    info.offer_filters[info.role].CopyFrom(useful_offers(conf))
     webui_url = MESOS_WEBUI_URL.read(conf) or webui_url
     if webui_url:
         info.webui_url = webui_url
@@ -66,6 +65,27 @@ def framework_info(
     if MESOS_GPUS_MAX.read(conf):
         info.capabilities.add(type=mesos_pb2.FrameworkInfo.Capability.GPU_RESOURCES)
     return info
+
+
+def useful_offers(conf: Texts) -> mesos_pb2.OfferFilters:
+    """Say which offers are of use, the smallest first choice at the front.
+
+    Where several frameworks share an agent, a master can give so much at a time: an executor of the
+    coarse-grained mode, a task of the other one. Any whole core is an offer, for it may tell why
+    there are no executors. Less is not: what is offered counts as ours until we decline it, so
+    memory alone would cost us cores.
+    """
+    if MESOS_COARSE.read(conf):
+        cores, memory_mb = EXECUTOR_CORES.read(conf) or 1, container_memory_mb(conf)
+        choices = [{"cpus": cores, "mem": memory_mb}, {"cpus": 1}]
+    else:
+        choices = [{"cpus": TASK_CPUS.read(conf)}, {"cpus": 1}]
+    filters = mesos_pb2.OfferFilters()
+    for choice in choices:
+        least = filters.min_allocatable_resources.quantities.add()
+        for name, amount in choice.items():
+            least.quantities[name].value = amount
+    return filters
 
 
 def credential(

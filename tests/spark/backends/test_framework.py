@@ -42,11 +42,25 @@ def test_without_settings_there_is_neither_principal_nor_capability_nor_page() -
     assert not described.capabilities
 
 
-def test_offers_without_a_whole_core_are_not_wanted() -> None:
-    (least,) = (
-        info({"spark.mesos.role": "dev"}).offer_filters["dev"].min_allocatable_resources.quantities
-    )
-    assert {name: scalar.value for name, scalar in least.quantities.items()} == {"cpus": 1}
+@pytest.mark.parametrize(
+    ("conf", "choices"),
+    [
+        ({}, [{"cpus": 1, "mem": 1024 + 384}, {"cpus": 1}]),
+        (
+            {"spark.executor.cores": "3", "spark.executor.memory": "512m"},
+            [{"cpus": 3, "mem": 512 + 384}, {"cpus": 1}],
+        ),
+        ({"spark.mesos.coarse": "false", "spark.task.cpus": "2"}, [{"cpus": 2}, {"cpus": 1}]),
+    ],
+)
+def test_offers_without_a_whole_core_are_not_wanted_and_of_others_so_much_at_a_time(
+    conf: dict[str, str], choices: list[dict[str, float]]
+) -> None:
+    filters = info({**conf, "spark.mesos.role": "dev"}).offer_filters["dev"]
+    assert [
+        {name: scalar.value for name, scalar in least.quantities.items()}
+        for least in filters.min_allocatable_resources.quantities
+    ] == choices
 
 
 def test_the_public_name_of_the_host_wins() -> None:
