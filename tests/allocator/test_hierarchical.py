@@ -3,76 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
 from fractions import Fraction
-from random import Random
 
 import pytest
 
-from minimesos.allocator.allocator import Allocator, AllocatorConfig, OfferGrant, parse_alternatives
+from minimesos.allocator.allocator import AllocatorConfig, OfferGrant, parse_alternatives
 from minimesos.allocator.eligibility import AgentState, Eligibility, FrameworkState
-from minimesos.allocator.hierarchical import HierarchicalAllocator
 from minimesos.errors import InvariantViolated
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.resources import Resources
 
+from .conftest import Cluster
+
 Capability = mesos_pb2.FrameworkInfo.Capability
-
-
-class Cluster:
-    """An allocator with a clock; offers are as (framework, agent), grants by framework are kept."""
-
-    def __init__(self, config: AllocatorConfig | None = None, seed: int = 1) -> None:
-        self.allocator: Allocator = HierarchicalAllocator(config or AllocatorConfig(), Random(seed))
-        self.now = 0.0
-        self.grants: list[OfferGrant] = []
-
-    def framework(
-        self,
-        name: str,
-        *roles: str,
-        suppressed: Collection[str] = (),
-        capabilities: Collection[Capability.Type] = (),
-        **options: object,
-    ) -> list[tuple[str, str]]:
-        self.allocator.add_framework(
-            name,
-            roles or ("*",),
-            suppressed,
-            capabilities,
-            self.now,
-            **options,  # type: ignore[arg-type]
-        )
-        return self.run()
-
-    def agent(
-        self, name: str, resources: str, used: Mapping[str, Resources] | None = None
-    ) -> list[tuple[str, str]]:
-        self.allocator.add_agent(name, name, Resources.parse(resources), used or {})
-        return self.run()
-
-    def run(self, periodic: bool = False) -> list[tuple[str, str]]:
-        granted = self.allocator.allocate(self.now, periodic=periodic)
-        self.grants += granted
-        return sorted((grant.framework_id, grant.agent_id) for grant in granted)
-
-    def next_period(self, seconds: float = 1.0) -> list[tuple[str, str]]:
-        self.now += seconds
-        return self.run(periodic=True)
-
-    def give_back(self, *, refuse_seconds: float | None = None, agent: str | None = None) -> None:
-        kept = []
-        for grant in self.grants:
-            if agent is not None and grant.agent_id != agent:
-                kept.append(grant)
-                continue
-            self.allocator.recover_resources(
-                grant.framework_id, grant.agent_id, grant.resources, refuse_seconds, self.now
-            )
-        self.grants = kept
-
-    def share(self, role: str) -> Fraction:
-        return self.allocator.shares()[role].share.share
 
 
 def test_V8_agents_go_to_the_role_and_framework_with_the_lower_share() -> None:
@@ -545,61 +488,3 @@ def test_what_a_run_looks_at_is_what_changed(monkeypatch: pytest.MonkeyPatch) ->
     cluster.framework("fw2", min_allocatable={"*": parse_alternatives("cpus:100")})
     assert {framework for _, framework in looked_at} == {"fw2"}
     assert len(looked_at) == 50
-
-
-# -- portions --------------------------------------------------------------------------------------
-
-LITTLE = parse_alternatives("cpus:1")
-
-
-def at_home(cluster: Cluster, resources: str, **roles: str) -> list[tuple[str, str]]:
-    """Add an agent on which each framework has an executor that holds memory."""
-    used = {name: Resources.of(mem=10, allocated=role) for name, role in roles.items()}
-    return cluster.agent("S1", resources, used)
-
-
-def shared_out(cluster: Cluster) -> dict[str, str]:
-    return {grant.framework_id: str(grant.resources.unallocated()) for grant in cluster.grants}
-
-
-def test_those_at_home_who_can_use_a_little_share_an_agent_by_weight() -> None:
-    cluster = Cluster()
-    cluster.allocator.update_weights({"a": 2})
-    for name, role in (("fw1", "a"), ("fw2", "b")):
-        cluster.framework(name, role, min_allocatable={role: LITTLE})
-    at_home(cluster, "cpus:6;mem:1000", fw1="a", fw2="b")
-    # a .67 / 2, b .33; what is left is memory, of which neither can use anything by itself
-    assert shared_out(cluster) == {"fw1": "cpus:4", "fw2": "cpus:2"}
-    assert cluster.next_period() == []
-
-
-def test_frameworks_of_one_role_share_so_too() -> None:
-    cluster = Cluster()
-    for name in ("fw1", "fw2", "fw3"):
-        cluster.framework(name, min_allocatable={"*": LITTLE})
-    at_home(cluster, "cpus:6;mem:1000", fw1="*", fw2="*", fw3="*")
-    assert shared_out(cluster) == {"fw1": "cpus:2", "fw2": "cpus:2", "fw3": "cpus:2"}
-
-
-def test_one_at_home_whom_nobody_competes_with_gets_all() -> None:
-    cluster = Cluster()
-    cluster.framework("fw1", min_allocatable={"*": LITTLE})
-    at_home(cluster, "cpus:6;mem:1000", fw1="*")
-    assert shared_out(cluster) == {"fw1": "cpus:6; mem:990"}
-
-
-def test_a_newcomer_gets_all_that_is_left_when_it_is_its_turn() -> None:
-    cluster = Cluster()
-    for name, role in (("fw1", "a"), ("fw2", "b")):
-        cluster.framework(name, role, min_allocatable={role: LITTLE})
-    at_home(cluster, "cpus:6;mem:1000", fw1="a")
-    # b has nothing and is first
-    assert shared_out(cluster) == {"fw2": "cpus:6; mem:990"}
-
-
-def test_who_does_not_say_how_little_is_of_use_gets_all_that_is_left() -> None:
-    cluster = Cluster()
-    cluster.framework("fw1", "a")
-    cluster.framework("fw2", "b", min_allocatable={"b": LITTLE})
-    at_home(cluster, "cpus:6;mem:1000", fw1="a", fw2="b")
-    assert shared_out(cluster) == {"fw1": "cpus:6; mem:980"}

@@ -8,6 +8,8 @@ from minimesos.allocator.allocator import parse_alternatives
 from minimesos.allocator.portions import PORTIONS_MAX, portion
 from minimesos.resources import Resources
 
+from .conftest import Cluster
+
 OFFER = Resources.parse("cpus:4;mem:1000;ports:[1-9]")
 
 
@@ -50,3 +52,59 @@ def test_what_can_only_be_used_whole_or_taken_back_is_not_cut() -> None:
 def test_tiny_least_offers_make_no_more_than_so_many_portions() -> None:
     cut = portion(Resources.parse("cpus:1000"), parse_alternatives("cpus:0.001"))
     assert 1000 / cut.cpus <= PORTIONS_MAX
+
+
+LITTLE = parse_alternatives("cpus:1")
+
+
+def at_home(cluster: Cluster, resources: str, **roles: str) -> list[tuple[str, str]]:
+    """Add an agent on which each framework has an executor that holds memory."""
+    used = {name: Resources.of(mem=10, allocated=role) for name, role in roles.items()}
+    return cluster.agent("S1", resources, used)
+
+
+def shared_out(cluster: Cluster) -> dict[str, str]:
+    return {grant.framework_id: str(grant.resources.unallocated()) for grant in cluster.grants}
+
+
+def test_those_at_home_who_can_use_a_little_share_an_agent_by_weight() -> None:
+    cluster = Cluster()
+    cluster.allocator.update_weights({"a": 2})
+    for name, role in (("fw1", "a"), ("fw2", "b")):
+        cluster.framework(name, role, min_allocatable={role: LITTLE})
+    at_home(cluster, "cpus:6;mem:1000", fw1="a", fw2="b")
+    # a .67 / 2, b .33; what is left is memory, of which neither can use anything by itself
+    assert shared_out(cluster) == {"fw1": "cpus:4", "fw2": "cpus:2"}
+    assert cluster.next_period() == []
+
+
+def test_frameworks_of_one_role_share_so_too() -> None:
+    cluster = Cluster()
+    for name in ("fw1", "fw2", "fw3"):
+        cluster.framework(name, min_allocatable={"*": LITTLE})
+    at_home(cluster, "cpus:6;mem:1000", fw1="*", fw2="*", fw3="*")
+    assert shared_out(cluster) == {"fw1": "cpus:2", "fw2": "cpus:2", "fw3": "cpus:2"}
+
+
+def test_one_at_home_whom_nobody_competes_with_gets_all() -> None:
+    cluster = Cluster()
+    cluster.framework("fw1", min_allocatable={"*": LITTLE})
+    at_home(cluster, "cpus:6;mem:1000", fw1="*")
+    assert shared_out(cluster) == {"fw1": "cpus:6; mem:990"}
+
+
+def test_a_newcomer_gets_all_that_is_left_when_it_is_its_turn() -> None:
+    cluster = Cluster()
+    for name, role in (("fw1", "a"), ("fw2", "b")):
+        cluster.framework(name, role, min_allocatable={role: LITTLE})
+    at_home(cluster, "cpus:6;mem:1000", fw1="a")
+    # b has nothing and is first
+    assert shared_out(cluster) == {"fw2": "cpus:6; mem:990"}
+
+
+def test_who_does_not_say_how_little_is_of_use_gets_all_that_is_left() -> None:
+    cluster = Cluster()
+    cluster.framework("fw1", "a")
+    cluster.framework("fw2", "b", min_allocatable={"b": LITTLE})
+    at_home(cluster, "cpus:6;mem:1000", fw1="a", fw2="b")
+    assert shared_out(cluster) == {"fw1": "cpus:6; mem:980"}
