@@ -379,7 +379,7 @@ def test_an_executor_is_kept_while_a_shuffle_that_it_wrote_may_be_read(elastic):
     sums = pairs_of(cluster)
     assert dict(sums.collect()) == SUMS
     cluster.advance(1000)
-    wrote = cluster.scheduler._outputs.holders()
+    wrote = cluster.scheduler._stages.outputs.holders()
     assert set(alive(cluster)) == wrote
     launched = len(cluster.launched)
     assert dict(sums.collect()) == SUMS
@@ -406,7 +406,7 @@ def test_an_executor_whose_map_outputs_a_running_job_reads_is_kept_however_long(
     cluster.duration = lambda stage, partition: 5.0 if stage == 0 else 500.0
     job = cluster.submit(pairs_of(cluster, 4, 1), lambda task, items: dict(items))
     cluster.run_until(lambda: any(stage == 1 for stage, _, _ in cluster.launched))
-    wrote = cluster.scheduler._outputs.holders()
+    wrote = cluster.scheduler._stages.outputs.holders()
     assert len(wrote) > 1
     cluster.run_until(lambda: job in cluster.ended)
     assert wrote <= set(alive(cluster))

@@ -77,7 +77,7 @@ def test_and_with_all_of_their_host_if_that_is_set(new_cluster, limits, lost):
 
 def outputs(cluster):
     """Return the map outputs of the first shuffle that the driver knows of."""
-    return list(cluster.scheduler._outputs._shuffles[0].outputs)
+    return list(cluster.scheduler._stages.outputs._shuffles[0].outputs)
 
 
 @pytest.mark.parametrize("limits", [SERVED, None], ids=["with a service", "without"])

@@ -1,0 +1,203 @@
+"""Runs stages: makes task sets of what is missing of them, behind what they need.
+
+The middle of the DAG scheduler: it holds the jobs that run, the graph of their stages, and what is
+known of map outputs and cached blocks. `dag` brings jobs; `outcomes` says what became of tasks, and
+has stages go on, wait or end by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minimesos.actor import Effect, SetTimer
+from minimesos.log import get_logger
+from minimesos.spark.dependency import ShuffleDependency
+from minimesos.spark.scheduler.effects import JobCancelled, JobFailed, JobSucceeded
+from minimesos.spark.scheduler.limits import Limits
+from minimesos.spark.scheduler.map_output import MapOutputTracker
+from minimesos.spark.scheduler.placement import BlockLocations, preferences
+from minimesos.spark.scheduler.stage import (
+    Attempt,
+    Job,
+    ShuffleMapStage,
+    Stage,
+    StageInputs,
+    Status,
+)
+from minimesos.spark.scheduler.stage_graph import StageGraph
+from minimesos.spark.scheduler.task import Action, dump_stage, stage_binary
+from minimesos.spark.scheduler.task_scheduler import TaskScheduler
+from minimesos.spark.scheduler.task_set import DEFAULT_POOL, POOL_PROPERTY, TaskSet
+from minimesos.spark.shipment import Shipment
+
+RESUBMIT_AFTER_S = 0.2
+"""Failures to fetch come in bursts; wait for the burst to end."""
+RESUBMIT_TIMER = "resubmit failed stages"
+
+_log = get_logger(__name__)
+
+
+class StageRunner:
+    """Jobs and their stages. The task scheduler is given before the first job."""
+
+    tasks: TaskScheduler
+
+    def __init__(self, limits: Limits, effects: list[Effect]) -> None:
+        self.limits = limits
+        self.effects = effects
+        self.outputs = MapOutputTracker()
+        self.blocks = BlockLocations()
+        self.jobs: dict[int, Job] = {}
+        self.graph = StageGraph(self.outputs, self.blocks)
+        self._stage_keys = 0
+        self._resubmit_armed = False
+        self._shipment: Shipment | None = None
+
+    def start(self, job: Job, now: float) -> None:
+        """Take in a job and run its stages."""
+        self.jobs[job.id] = job
+        job.started_at_s = now
+        if not job.partitions:
+            self.end(job)
+            self.effects.append(JobSucceeded(job.id, ()))
+            return
+        stage = self.graph.add_job(job)
+        _log.info("job submitted", job=job.id, name=job.name, partitions=len(job.partitions))
+        self.submit(stage, now)
+
+    def ship(self, shipment: Shipment) -> None:
+        """Stages that are submitted from now on need this; an older shipment changes nothing."""
+        if self._shipment is None or shipment.version > self._shipment.version:
+            self._shipment = shipment
+
+    def running(self) -> list[Stage]:
+        """Return the stages that run, in the order in which they get resources."""
+        stages = {stage for job in self.jobs.values() for stage in job.stages}
+        running = (stage for stage in stages if stage.status is Status.RUNNING)
+        return sorted(running, key=lambda stage: stage.priority)
+
+    def resubmit(self, now: float) -> None:
+        """Run the stages that lost their input."""
+        self._resubmit_armed = False
+        stages = {stage for job in self.jobs.values() for stage in job.stages}
+        for stage in sorted(stages, key=lambda stage: stage.priority):
+            if stage.status is Status.FAILED:
+                stage.status = Status.IDLE
+                self.submit(stage, now)
+
+    def submit(self, stage: Stage, now: float) -> None:
+        """Run a stage, or first those that it needs."""
+        steps = [stage]
+        while steps:
+            stage = steps.pop()
+            if stage.status is not Status.IDLE or not stage.jobs:
+                continue
+            parents = self.graph.missing_parents(stage)
+            if parents:
+                stage.status = Status.WAITING
+                steps += reversed(parents)
+            else:
+                self._run(stage, now)
+
+    def _run(self, stage: Stage, now: float) -> None:
+        """Submit a task set with the partitions of a stage that are missing."""
+        job = min(stage.jobs, key=lambda job: job.id)
+        act: Action | ShuffleDependency = job.action
+        positions: Sequence[int] = range(len(job.partitions))
+        partitions = job.partitions
+        if isinstance(stage, ShuffleMapStage):
+            act = stage.dependency
+            positions = self.outputs.missing(act.shuffle_id, act.num_maps)
+            partitions = positions
+        elif stage.attempt:
+            positions = [at for at, result in enumerate(job.results) if result is None]
+            partitions = [job.partitions[at] for at in positions]
+        try:
+            if stage.closure is None:
+                stage.closure = dump_stage(stage.rdd, act)
+        except Exception as error:  # noqa: BLE001 - pickling runs methods of users' classes
+            self.abort(stage, error)
+            return
+        assert partitions, f"{stage} is submitted but nothing of it is missing"
+        self._stage_keys += 1
+        preferred = preferences(
+            stage.rdd,
+            partitions,
+            self.blocks,
+            self.tasks.executors,
+            self.limits.locality_wait_s,
+            now,
+        )
+        stage.status = Status.RUNNING
+        stage.task_set = TaskSet(
+            key=self._stage_keys,
+            stage_id=stage.id,
+            attempt=stage.attempt,
+            priority=stage.priority,
+            partitions=partitions,
+            binary=stage_binary(
+                stage.id,
+                stage.attempt,
+                stage.closure,
+                job.properties,
+                self._shipment,
+                self.limits.compression_of(stage.closure),
+            ),
+            payload=StageInputs(stage.rdd, self.outputs).payload,
+            preferences=preferred,
+            pool=(job.properties or {}).get(POOL_PROPERTY, DEFAULT_POOL),
+            owner=Attempt(stage, positions, self.outputs.epoch),
+        )
+        stage.attempt += 1
+        self.tasks.submit(stage.task_set, now)
+
+    def complete(self, stage: ShuffleMapStage, now: float) -> None:
+        """All map outputs are there: run the stages that have waited for them."""
+        self.settle(stage)
+        stage.failed_attempts.clear()
+        _log.info("stage finished", stage=stage)
+        waiting = {
+            child for job in stage.jobs for child in job.stages if child.status is Status.WAITING
+        }
+        for child in sorted(waiting, key=lambda child: child.priority):
+            child.status = Status.IDLE
+            self.submit(child, now)
+
+    def settle(self, stage: Stage) -> None:
+        """No current task set any more."""
+        if stage.task_set is not None:
+            self.tasks.abandon(stage.task_set)
+        stage.task_set = None
+        stage.status = Status.IDLE
+
+    def input_lost(self, stage: Stage, now: float) -> None:
+        """Launch no more of a stage; submit it again, behind what it needs, after a while."""
+        self.settle(stage)
+        stage.status = Status.FAILED
+        if not self._resubmit_armed:
+            self._resubmit_armed = True
+            self.effects.append(SetTimer(RESUBMIT_TIMER, now + RESUBMIT_AFTER_S))
+
+    # ---------------------------------------------------------------------------- ends of jobs
+
+    def abort(self, stage: Stage, error: Exception) -> None:
+        """Fail all jobs that need a stage."""
+        for job in sorted(stage.jobs, key=lambda job: job.id):
+            self.fail(job, error)
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """End a job without results."""
+        if isinstance(error, JobCancelled):
+            _log.info("job cancelled", job=job.id, name=job.name)
+        else:
+            _log.warning("job failed", job=job.id, name=job.name)
+        self.end(job)
+        self.effects.append(JobFailed(job.id, error))
+
+    def end(self, job: Job) -> None:
+        """Forget a job, and the stages that no other job needs."""
+        del self.jobs[job.id]
+        orphans = self.graph.remove_job(job)
+        for task_set in self.tasks.live():
+            if task_set.owner.stage in orphans:
+                self.tasks.cancel(task_set)
