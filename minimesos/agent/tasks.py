@@ -1,8 +1,9 @@
 """What the master asks for tasks: run, kill, acknowledge, and tell about unknown ones.
 
 Decides whether a task may launch here, on a new executor or one that runs; a task that may not is
-answered with DROPPED (LOST to frameworks that do not know partitions) and the reason. Command tasks
-get an executor made up for them.
+answered with DROPPED (LOST to frameworks that do not know partitions) and the reason, or with
+FAILED if it asks for a container that cannot be had here. Command tasks get an executor made up for
+them.
 
 Used by the agent core. Executors do the rest.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from minimesos.agent.container_wishes import container_problem
 from minimesos.agent.executors import STATUS_UNKNOWN, Executors
 from minimesos.agent.reports import Reports
 from minimesos.agent.state import AgentState, Executor, Framework, Task
@@ -70,9 +72,9 @@ class Tasks:
         is_command = not info.HasField("executor")
         executor_id = info.task_id.value if is_command else info.executor.executor_id.value
         executor = framework.executors.get(executor_id)
-        refusal = _refusal(message, executor_id, executor)
+        refusal = _refusal(framework, message, executor_id, executor)
         if refusal is not None:
-            self._drop(framework, info.task_id.value, *refusal, now)
+            self._reports.own(framework, None, info.task_id.value, *refusal, now)
             if message.launch_executor and not is_command and executor is None:
                 self._executors.report_exit(framework.framework_id, executor_id, STATUS_UNKNOWN)
             return
@@ -221,14 +223,15 @@ class Tasks:
         return info
 
 
-Refusal = tuple[mesos_pb2.TaskStatus.Reason, str]
+Refusal = tuple[mesos_pb2.TaskState, mesos_pb2.TaskStatus.Reason, str]
 
 
 def _refusal(
-    message: cluster_pb2.RunTask, executor_id: str, executor: Executor | None
+    framework: Framework, message: cluster_pb2.RunTask, executor_id: str, executor: Executor | None
 ) -> Refusal | None:
     """Say why a task cannot launch, None if it can."""
     info = message.task
+    dropped = framework.told_as(mesos_pb2.TASK_DROPPED)
     problem = (
         id_problem(info.task_id.value)
         or id_problem(executor_id)
@@ -236,22 +239,30 @@ def _refusal(
         or Resources.problem(info.executor.resources)
     )
     if problem is not None:
-        return _Status.REASON_TASK_INVALID, problem
-    if not info.HasField("executor"):
-        if executor is None:
-            return None
-        return (
-            _Status.REASON_TASK_INVALID,
-            f"Executor '{executor_id}' exists, and a command task needs one of its own",
-        )
-    why = None
+        return dropped, _Status.REASON_TASK_INVALID, problem
+    is_command = not info.HasField("executor")
+    if is_command and executor is not None:
+        why = f"Executor '{executor_id}' exists, and a command task needs one of its own"
+        return dropped, _Status.REASON_TASK_INVALID, why
+    if not is_command:
+        ended = _executor_problem(message, executor)
+        if ended is not None:
+            return dropped, _Status.REASON_EXECUTOR_TERMINATED, ended
+    owner = info if is_command else info.executor
+    if executor is None and owner.HasField("container"):
+        problem = container_problem(owner.container)
+    if problem is not None:
+        return mesos_pb2.TASK_FAILED, _Status.REASON_CONTAINER_LAUNCH_FAILED, problem
+    return None
+
+
+def _executor_problem(message: cluster_pb2.RunTask, executor: Executor | None) -> str | None:
+    """Say why a task's executor is not as the master believes, None if it is."""
     if executor is None:
-        why = None if message.launch_executor else "The executor it was meant for has ended"
-    elif message.launch_executor:
-        why = "An executor was to be launched for it, but one of that id is still here"
-    elif not executor.accepts_tasks:
-        why = "The executor it was meant for is terminating"
-    return None if why is None else (_Status.REASON_EXECUTOR_TERMINATED, why)
+        return None if message.launch_executor else "The executor it was meant for has ended"
+    if message.launch_executor:
+        return "An executor was to be launched for it, but one of that id is still here"
+    return None if executor.accepts_tasks else "The executor it was meant for is terminating"
 
 
 def _stand_in(wanted: cluster_pb2.Reconcile) -> mesos_pb2.FrameworkInfo:

@@ -122,6 +122,98 @@ def test_launch_of_an_executor_that_exists_is_refused(bench: Any) -> None:
     assert refusal(bench) == ("TASK_LOST", "REASON_EXECUTOR_TERMINATED")
 
 
+def docker_container() -> mesos_pb2.ContainerInfo:
+    docker = mesos_pb2.ContainerInfo.DockerInfo(image="some/spark:3")
+    return mesos_pb2.ContainerInfo(type=mesos_pb2.ContainerInfo.DOCKER, docker=docker)
+
+
+def mesos_container(**more: Any) -> mesos_pb2.ContainerInfo:
+    return mesos_pb2.ContainerInfo(type=mesos_pb2.ContainerInfo.MESOS, **more)
+
+
+def image() -> mesos_pb2.ContainerInfo.MesosInfo:
+    docker = mesos_pb2.Image.Docker(name="some/spark:3")
+    return mesos_pb2.ContainerInfo.MesosInfo(
+        image=mesos_pb2.Image(type=mesos_pb2.Image.DOCKER, docker=docker)
+    )
+
+
+@pytest.mark.parametrize(
+    ("container", "why"),
+    [
+        (docker_container(), "DOCKER containers ('some/spark:3')"),
+        (mesos_container(mesos=image()), "images ('some/spark:3')"),
+        (
+            mesos_container(network_infos=[mesos_pb2.NetworkInfo(name="blue")]),
+            "network 'blue' but the host's",
+        ),
+        (
+            mesos_container(
+                volumes=[
+                    mesos_pb2.Volume(container_path=path, host_path="/h", mode=mesos_pb2.Volume.RW)
+                    for path in ("/a", "/b")
+                ]
+            ),
+            "volume for '/a', volume for '/b'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("executor", [None, "e1"])
+def test_task_that_asks_for_a_container_we_cannot_make_fails_and_nothing_runs(
+    bench: Any, executor: str | None, container: mesos_pb2.ContainerInfo, why: str
+) -> None:
+    message = bench.run_message("t1", executor=executor)
+    (message.task if executor is None else message.task.executor).container.CopyFrom(container)
+
+    bench.from_master(message)
+
+    assert refusal(bench) == ("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED")
+    assert bench.reported().message == (
+        "None of the enabled containerizers (mesos) could create a container for the provided "
+        f"TaskInfo/ExecutorInfo message: this agent has no {why}"
+    )
+    assert not bench.all(LaunchContainer)
+    exits = [each.executor_id.value for each in bench.sent(cluster_pb2.ExitedExecutor)]
+    assert exits == ([] if executor is None else [executor])
+
+
+def test_all_that_a_container_cannot_be_is_said_at_once(bench: Any) -> None:
+    message = bench.run_message("t1", executor=None)
+    message.task.container.CopyFrom(
+        mesos_container(mesos=image(), network_infos=[mesos_pb2.NetworkInfo(name="blue")])
+    )
+
+    bench.from_master(message)
+
+    assert "no images ('some/spark:3'), network 'blue' but the host's" in bench.reported().message
+
+
+@pytest.mark.parametrize(
+    "container",
+    [mesos_container(), mesos_container(network_infos=[mesos_pb2.NetworkInfo()])],
+    ids=["bare", "host network"],
+)
+@pytest.mark.parametrize("executor", [None, "e1"])
+def test_task_that_asks_for_a_process_of_the_host_launches(
+    bench: Any, executor: str | None, container: mesos_pb2.ContainerInfo
+) -> None:
+    message = bench.run_message("t1", executor=executor)
+    (message.task if executor is None else message.task.executor).container.CopyFrom(container)
+
+    bench.from_master(message)
+
+    assert bench.container().executor_id == (executor or "t1")
+
+
+def test_container_of_a_task_is_its_own_executors_business(bench: Any) -> None:
+    message = bench.run_message("t1", executor="e1")
+    message.task.container.CopyFrom(docker_container())
+
+    bench.from_master(message)
+
+    assert bench.container().executor_id == "e1"
+
+
 def test_task_for_a_terminating_executor_is_refused(bench: Any) -> None:
     bench.running_task("t1")
     bench.from_master(shutdown_executor("F", "e1"))

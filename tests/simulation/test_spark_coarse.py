@@ -94,6 +94,14 @@ def test_an_application_whose_executors_never_start_fails_at_once_with_the_reaso
     assert len(app.given_up) == 1
 
 
+def test_an_application_that_wants_an_image_which_agents_cannot_have_is_told_so() -> None:
+    cluster = SimCluster(seed=6, agents=2, cpus=1, mem=8192)
+    app = application(cluster, mesos_executor_docker_image="some/spark:3")
+    assert cluster.run_until(lambda: bool(app.given_up), 30)
+    assert "this agent has no DOCKER containers ('some/spark:3')" in app.given_up[0]
+    assert app.executors == {}
+
+
 @pytest.mark.seeds(4)
 def test_a_new_master_finds_the_executors_at_work(seed: int) -> None:
     cluster = SimCluster(seed=seed, agents=2, cpus=1, mem=8192)
