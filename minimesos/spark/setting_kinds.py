@@ -199,13 +199,15 @@ def one_of(
     return Setting(name, default, default or "", parse, " or ".join(choices), help)
 
 
-def port(name: str, default: int | Setting[int], help: str) -> Setting[int]:
+def port(
+    name: str, default: int | Setting[int], help: str, *, minimum: int = 0
+) -> Setting[int]:
     """A port, 0 for any that is free. The default may be a setting's."""
 
     def parse(text: str) -> int:
         number = int(text) if text.strip().isdecimal() else -1
-        if not 0 <= number <= _PORT_MAX:
-            raise ValueError(f"is not a port from 0 to {_PORT_MAX}")
+        if not minimum <= number <= _PORT_MAX:
+            raise ValueError(f"is not a port from {minimum} to {_PORT_MAX}")
         return number
 
     if isinstance(default, Setting):
@@ -266,13 +268,23 @@ def seconds(
 
 
 @overload
-def mebibytes(name: str, default: str, help: str) -> Setting[int]: ...
+def mebibytes(name: str, default: str, help: str, *, minimum: int = 0) -> Setting[int]: ...
 @overload
-def mebibytes(name: str, default: None, help: str) -> Setting[int | None]: ...
-def mebibytes(name: str, default: str | None, help: str) -> Setting[int] | Setting[int | None]:
-    """A size, read as whole mebibytes; a bare number is mebibytes."""
-    value = None if default is None else parse_mebibytes(default)
-    return Setting(name, value, default or "", parse_mebibytes, "a size (bare: m)", help)
+def mebibytes(name: str, default: None, help: str, *, minimum: int = 0) -> Setting[int | None]: ...
+def mebibytes(
+    name: str, default: str | None, help: str, *, minimum: int = 0
+) -> Setting[int] | Setting[int | None]:
+    """A size, read as whole mebibytes, not below `minimum` of them; a bare number is mebibytes."""
+
+    def parse(text: str) -> int:
+        size_mb = parse_mebibytes(text)
+        if size_mb < minimum:
+            raise ValueError(f"is below {minimum}m")
+        return size_mb
+
+    kind = f"a size from {minimum}m (bare: m)" if minimum else "a size (bare: m)"
+    value = None if default is None else parse(default)
+    return Setting(name, value, default or "", parse, kind, help)
 
 
 def falling_back(name: str, fallback: Setting[T], help: str) -> Setting[T]:

@@ -59,9 +59,8 @@ def test_every_setting_has_a_row_below_its_origin(generate: ModuleType) -> None:
     page = generate.pages()["configuration/spark.md"]
     assert page.count("\n| `spark.") == len(generate.settings.SETTINGS)
     assert re.findall("^## (.*)", page, re.MULTILINE) == ["Spark", "Spark on Mesos", "minimesos"]
-    assert (
-        "| `spark.executor.memory` | a size (bare: m) | `1g` | Memory of each executor. |" in page
-    )
+    row = "| `spark.executor.memory` | a size from 1m (bare: m) | `1g` | Memory of each executor. |"
+    assert row in page
     assert "| `spark.driver.bindAddress` | text | `spark.driver.host` |" in page
 
 

@@ -117,8 +117,10 @@ def test_a_setting_may_take_the_value_of_another() -> None:
         (pattern("spark.x", "a", ""), "[", "is no regular expression"),
         (port("spark.x", 0, ""), "65536", "is not a port from 0 to 65535"),
         (port("spark.x", 0, ""), "-1", "is not a port from 0 to 65535"),
+        (port("spark.x", 1, "", minimum=1), "0", "is not a port from 1 to 65535"),
         (path("spark.x", ""), "opt/spark", "is not an absolute path"),
         (mebibytes("spark.x", None, ""), "1x", "is not a size like 512m or 1g"),
+        (mebibytes("spark.x", None, "", minimum=1), "1023k", "is below 1m"),
         (seconds("spark.x", "1s", ""), "soon", "is not a time like 200ms, 3s or 5min"),
         (falling_back("spark.x", seconds("spark.y", "1s", ""), ""), "1w", "is not a time"),
     ],
@@ -183,6 +185,19 @@ def test_settings_that_do_not_go_together_are_refused(conf: dict[str, str], prob
     with pytest.raises(InvalidValue) as caught:
         settings.check(conf)
     assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize("size", ["0", "0g", "512k"])
+def test_executors_without_memory_are_refused_together_with_what_else_is_malformed(
+    size: str,
+) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        settings.check({"spark.executor.memory": size, "spark.executor.cores": "two"})
+    assert str(caught.value).splitlines() == [
+        "spark.executor.cores: 'two' is not a whole number",
+        f"spark.executor.memory: '{size}' is below 1m",
+    ]
+    settings.check({"spark.executor.memory": "1m"})
 
 
 def test_malformed_settings_and_those_that_do_not_go_together_are_reported_at_once() -> None:

@@ -27,7 +27,7 @@ EXECUTOR_CORES = whole(
     "Cores of each executor; if unset, all whole cores of the offer it is launched on.",
     minimum=1,
 )
-EXECUTOR_MEMORY = mebibytes("spark.executor.memory", "1g", "Memory of each executor.")
+EXECUTOR_MEMORY = mebibytes("spark.executor.memory", "1g", "Memory of each executor.", minimum=1)
 MEMORY_FRACTION = number(
     "spark.memory.fraction",
     0.6,
