@@ -85,6 +85,8 @@ class RangeReader:
                 os.close(descriptor)
         except OSError as error:
             raise Unreadable(f"{path}: {error.strerror}") from error
+        except (ValueError, OverflowError) as error:  # no path or offset can be so
+            raise Unreadable(f"{path!r} from {offset}: {error}") from error
         except Unreadable:
             raise
         except MinimesosError as error:

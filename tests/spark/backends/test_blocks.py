@@ -85,6 +85,8 @@ async def test_many_ranges_arrive_one_after_another(address, client, copy, tmp_p
         ("missing", 0, 0, "missing: No such file"),
         ("data", 0, len(DATA) + 1, f"data ends after {len(DATA)}"),
         ("data", len(DATA) + 5, 1, f"data ends after {len(DATA)}"),
+        ("data", 2**63, 1, "too large"),
+        ("data\0", 0, 0, "null byte"),
         ("../outside", 0, 0, "not below the root"),
         ("/etc/passwd", 0, 0, "not below the root"),
         ("link", 0, 0, "not below the root"),
