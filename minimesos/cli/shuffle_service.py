@@ -60,7 +60,7 @@ class ShuffleServiceFlags:
     log_format: str = text("glog", check=one_of(*FORMATS), help="Form of log lines: glog or json.")
 
     def directories(self, environment: Mapping[str, str]) -> list[Path]:
-        """Return the directories for map outputs."""
+        """Return the directories for map outputs. Raises MinimesosError if none is named."""
         named = self.local_dirs or environment.get("SPARK_LOCAL_DIRS") or _DEFAULT_DIR
         return split_dirs(named)
 
@@ -150,5 +150,8 @@ def read_secret(file: Path | None) -> bytes | None:
 
 
 def split_dirs(text: str) -> list[Path]:
-    """Return the directories that a text names, with commas between them."""
-    return [Path(each.strip()) for each in text.split(",") if each.strip()]
+    """Return the directories that a text names, with commas between them. Raises MinimesosError."""
+    directories = [Path(each.strip()) for each in text.split(",") if each.strip()]
+    if not directories:
+        raise MinimesosError(f"{text!r} names no directory for map outputs")
+    return directories

@@ -64,6 +64,11 @@ def test_its_directories_come_from_its_flag_or_sparks_variable_or_are_below_tmp(
     assert ShuffleServiceFlags().directories({}) == [Path("/tmp")]
 
 
+def test_no_directory_at_all_is_refused() -> None:
+    with pytest.raises(MinimesosError, match="names no directory"):
+        ShuffleServiceFlags(local_dirs=" ,").directories({})
+
+
 def test_a_cleaner_that_never_rests_is_refused() -> None:
     with pytest.raises(InvalidFlags, match="expecting more than nothing"):
         load(ShuffleServiceFlags, ["--cleaner_interval=0secs"], {})
