@@ -199,9 +199,7 @@ def one_of(
     return Setting(name, default, default or "", parse, " or ".join(choices), help)
 
 
-def port(
-    name: str, default: int | Setting[int], help: str, *, minimum: int = 0
-) -> Setting[int]:
+def port(name: str, default: int | Setting[int], help: str, *, minimum: int = 0) -> Setting[int]:
     """A port, 0 for any that is free. The default may be a setting's."""
 
     def parse(text: str) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from minimesos.spark.setting_kinds import Texts, flag, seconds, size_bytes, text, whole
+from minimesos.spark.setting_kinds import Texts, flag, port, seconds, size_bytes, text, whole
 
 SHUFFLE_SERVICE_ENABLED = flag(
     "spark.shuffle.service.enabled",
@@ -15,7 +15,7 @@ SHUFFLE_SERVICE_ENABLED = flag(
     "Whether the shuffle service of an agent's host serves the files of executors, also after "
     "their end.",
 )
-SHUFFLE_SERVICE_PORT = whole(
+SHUFFLE_SERVICE_PORT = port(
     "spark.shuffle.service.port",
     7337,
     "Port of the shuffle service on every host, unless the agent there runs one at another.",
