@@ -170,7 +170,10 @@ class ShuffleServiceClient:
     def _error(self, error: grpc.aio.AioRpcError, timeout_s: float) -> ShuffleServiceError:
         code = error.code()
         if code == _CODE.DEADLINE_EXCEEDED:
-            message = f"no shuffle service answers at {self.address} within {timeout_s:g} s"
+            message = (
+                f"no shuffle service answers at {self.address} within {timeout_s:g} s; see "
+                "`minimesos shuffle-service` and `minimesos agent --shuffle_service`"
+            )
         elif code == _CODE.UNIMPLEMENTED:
             message = f"what listens at {self.address} is no shuffle service"
         else:

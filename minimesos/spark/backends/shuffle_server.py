@@ -30,6 +30,7 @@ from google.protobuf.message import DecodeError
 
 import minimesos
 from minimesos.errors import MinimesosError
+from minimesos.ids import id_problem
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.clock import Clock
@@ -184,6 +185,7 @@ class ShuffleServer:
         except NotRegistered as error:
             await refuse(context, _CODE.NOT_FOUND, str(error))
         except Refused as error:
+            _log.warning("application refused", peer=context.peer(), why=error)
             await refuse(context, _CODE.UNAUTHENTICATED, str(error))
         if not is_proven(request.proof, key, CALL, request.nonce, request.content):
             await self._unproven(context, name)
@@ -201,14 +203,19 @@ class ShuffleServer:
 
     def _key_of(self, name: str, credential: bytes) -> bytes:
         """Return the key that an executor brings along. Raises Refused if it is not the name's."""
+        if problem := id_problem(name):
+            raise Refused(problem)
         key = credential
         if self._shared_secret is not None and len(credential) == _KEY_BYTES:
             key = encrypted_key(credential, name, self._shared_secret)
         if len(key) != _KEY_BYTES or not is_named_after(name, key):
+            see = (
+                "which has none: see its --authenticate_secret_file"
+                if self._shared_secret is None
+                else "see spark.authenticate and spark.authenticate.secret"
+            )
             raise Refused(
-                f"application {name} does not share the secret of this shuffle service; see "
-                "spark.authenticate, spark.authenticate.secret and the service's "
-                "--authenticate_secret_file"
+                f"the application does not share the secret of this shuffle service, {see} ({name})"
             )
         return key
 

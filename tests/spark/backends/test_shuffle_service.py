@@ -235,10 +235,11 @@ async def test_to_know_an_applications_credential_is_not_to_be_it(start):
     ],
     ids=["no secret", "not told to show it", "another secret"],
 )
-async def test_a_service_with_a_secret_takes_in_only_who_knows_it(start, conf, tmp_path):
+async def test_a_service_with_a_secret_takes_in_only_who_knows_it(start, conf, tmp_path, caplog):
     service = await start(shared_secret=SHARED.encode())
-    with pytest.raises(ShuffleServiceError, match="does not share the secret"):
+    with pytest.raises(ShuffleServiceError, match=r"share the secret .*spark\.authenticate\.secret"):
         await Application(service, **conf).executor()
+    assert "application refused" in caplog.text
     known = {"spark.authenticate": "true", "spark.authenticate.secret": SHARED}
     app = Application(service, **known)
     await app.executor()
@@ -247,8 +248,16 @@ async def test_a_service_with_a_secret_takes_in_only_who_knows_it(start, conf, t
 
 async def test_a_service_without_a_secret_cannot_read_the_key_that_is_meant_for_others(service):
     conf = {"spark.authenticate": "true", "spark.authenticate.secret": SHARED}
-    with pytest.raises(ShuffleServiceError, match="does not share the secret"):
+    with pytest.raises(ShuffleServiceError, match="has none: see its --authenticate_secret_file"):
         await Application(service, **conf).executor()
+
+
+async def test_a_name_that_cannot_be_is_refused_before_it_is_logged(service, caplog):
+    call = spark_pb2.ShuffleCall()
+    call.register_executor.credential = b"guessed"
+    with pytest.raises(ShuffleServiceError, match="must not be longer"):
+        await Application(service, "x" * 4_000).call(call)
+    assert "xxx" not in caplog.text
 
 
 # -- ends ------------------------------------------------------------------------------------------
