@@ -237,7 +237,7 @@ async def test_to_know_an_applications_credential_is_not_to_be_it(start):
 )
 async def test_a_service_with_a_secret_takes_in_only_who_knows_it(start, conf, tmp_path, caplog):
     service = await start(shared_secret=SHARED.encode())
-    with pytest.raises(ShuffleServiceError, match=r"share the secret .*spark\.authenticate\.secret"):
+    with pytest.raises(ShuffleServiceError, match=r"share the secret .* spark\.authenticate"):
         await Application(service, **conf).executor()
     assert "application refused" in caplog.text
     known = {"spark.authenticate": "true", "spark.authenticate.secret": SHARED}
