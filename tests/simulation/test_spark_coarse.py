@@ -75,7 +75,7 @@ def test_an_agent_on_which_executors_fail_is_left_alone_and_tried_again_in_time(
     pairs = [(times[n], times[n + 1]) for n in range(0, len(times) - 1, 2)]
     assert 8 <= len(pairs) <= 10
     assert all(second - first < 10 for first, second in pairs)
-    assert all(late[0] - early[1] > 100 for early, late in itertools.pairwise(pairs))
+    assert all(100 < late[0] - early[1] < 103 for early, late in itertools.pairwise(pairs))
     assert len(app.driver.executors) == 1
     assert app.given_up == []
 

@@ -37,6 +37,8 @@ from minimesos.spark.settings.scheduling import LOCALITY_WAIT
 from minimesos.values import THOUSANDTHS, format_scalar
 
 _UNLIMITED_CORES = 2**31 - 1
+_EXCLUDED_REJECT_MAX_S = 120.0
+"""How long an excluded agent's offers stay away at most, before they are declined once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def answer_offers(
         ledger.locality_wait_start_s = now
     answers = [Answer(offer) for offer in offers]
     matching = [answer for answer in answers if _meets_constraints(answer, settings)]
-    placing = [(answer, list(answer.offer.resources)) for answer in matching]
+    allowed = [answer for answer in matching if not _is_excluded(answer, ledger, now)]
+    placing = [(answer, list(answer.offer.resources)) for answer in allowed]
     while placing:
         # What stands against an executor is not taken away by others that are launched.
         placing = [each for each in placing if _place(*each, settings, ledger, now)]
@@ -128,6 +131,16 @@ def _meets_constraints(answer: Answer, settings: CoarseSettings) -> bool:
         answer.reason = f"unmet constraints: {unmet_ones}"
         answer.is_lacking = True
     return not unmet_ones
+
+
+def _is_excluded(answer: Answer, ledger: Ledger, now: float) -> bool:
+    agent = ledger.agents.get(answer.offer.agent_id.value)
+    if agent is None or not agent.is_excluded(now):
+        return False
+    # It is wanted again at once when its time is over, not a default filter later.
+    answer.refuse_seconds = min(agent.excluded_until_s - now, _EXCLUDED_REJECT_MAX_S)
+    answer.reason = f"excluded: executors failed on agent {agent.hostname}: {agent.last_failure}"
+    return True
 
 
 def _place(
@@ -190,9 +203,6 @@ def _obstacle(
         return f"{left} cores are left of {CORES_MAX.name}"
     if ledger.is_full:
         return f"reached the limit of {ledger.executor_limit} executors"
-    agent = ledger.agents.get(offer.agent_id.value)
-    if agent is not None and agent.is_excluded(now):
-        return f"excluded: executors failed on agent {agent.hostname}: {agent.last_failure}"
     if not _suits_locality(offer.hostname, settings, ledger, now):
         return "tasks prefer other hosts"
     return ""

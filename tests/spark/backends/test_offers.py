@@ -226,9 +226,20 @@ def test_an_excluded_agent_gets_no_executor_until_its_time_is_over_and_others_do
     ledger.agents["agent1"].failed("no Python", 1, 60, NOW)
     given = answers([offer(1, 1), offer(2, 1)], ledger=ledger, now=NOW + 59)
     assert cores(given) == [[], [1]]
-    assert given[0].refuse_seconds is None
     assert given[0].reason == "excluded: executors failed on agent host1: no Python"
     assert cores(answers([offer(1, 1)], ledger=ledger, now=NOW + 60)) == [[1]]
+
+
+@pytest.mark.parametrize(("excluded_s", "refused_s"), [(60, 50), (600, 120)])
+def test_offers_of_an_excluded_agent_stay_away_until_it_is_tried_again_but_never_for_long(
+    excluded_s: float, refused_s: float
+) -> None:
+    ledger = Ledger()
+    answers([offer(1, 1)], ledger=ledger)
+    ledger.end("0")
+    ledger.agents["agent1"].failed("no Python", 1, excluded_s, NOW)
+    (answer,) = answers([offer(1, 1)], ledger=ledger, now=NOW + 10)
+    assert answer.refuse_seconds == refused_s
 
 
 # -- locality -------------------------------------------------------------------------------------
