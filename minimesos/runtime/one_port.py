@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
-import shutil
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 
 from minimesos.errors import MinimesosError
+from minimesos.runtime.scratch import Scratch
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FIRST_BYTES_TIMEOUT_S = 10.0  # a client whose first head takes longer is disconnected
 HEAD_BYTES_MAX = 16 * 1024  # a longer head is not waited for: aiohttp refuses it
 PIPE_HIGH_BYTES = 256 * 1024  # unsent bytes of a pipe at which its other end is no longer read
+_SCRATCH = "minimesos"
 _SOCKET_PATH_MAX = 100  # sun_path holds 107 bytes
 _METHOD = re.compile(rb"[A-Z]+( |$)")
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
@@ -50,8 +52,8 @@ class OnePort:
     def __init__(self, http: HttpServer) -> None:
         self._start_http = http
         self._http: asyncio.Task[ProtocolFactory] | None = None
-        self._directory = _private_directory()
-        self.grpc_socket = self._directory / "grpc.sock"
+        self._scratch: Scratch | None = _private_scratch()
+        self.grpc_socket = Path(self._scratch.path, "grpc.sock")
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Transport] = set()
         self._routes: dict[bytes, ProtocolFactory] = {}
@@ -100,15 +102,17 @@ class OnePort:
         return await self._http
 
     def _remove_directory(self) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
+        if self._scratch is not None:
+            self._scratch.remove()
+            self._scratch = None
 
 
-def _private_directory() -> Path:
-    directory = Path(tempfile.mkdtemp(prefix="minimesos-"))  # mode 0700
-    if len(bytes(directory)) > _SOCKET_PATH_MAX - len("/grpc.sock"):
-        directory.rmdir()
-        directory = Path(tempfile.mkdtemp(prefix="minimesos-", dir="/tmp"))
-    return directory
+def _private_scratch() -> Scratch:
+    scratch = Scratch(tempfile.gettempdir(), _SCRATCH)
+    if len(os.fsencode(scratch.path)) > _SOCKET_PATH_MAX - len("/grpc.sock"):
+        scratch.remove()
+        scratch = Scratch("/tmp", _SCRATCH)
+    return scratch
 
 
 def _why_not(ip: str, port: int, error: OSError | OverflowError) -> str:

@@ -1,8 +1,9 @@
 """A program's scratch directory, and those that its killed likes have left behind.
 
-Made and removed by SparkContext and by the agent's fetcher. The owner locks a file in its directory
-for as long as it lives. Where nobody holds that lock the owner was killed before it could tidy up,
-so the next of its kind with the same base directory removes what it left.
+Made and removed by SparkContext, by the agent's fetcher, and by master and agent for their sockets.
+The owner locks a file in its directory for as long as it lives. Where nobody holds that lock the
+owner was killed before it could tidy up, so the next of its kind with the same base directory
+removes what it left.
 """
 
 from __future__ import annotations

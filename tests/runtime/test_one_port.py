@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import grpc
@@ -96,6 +99,34 @@ async def test_the_private_socket_is_for_this_user_alone_and_goes_with_the_port(
         directory = here.one_port.grpc_socket.parent
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert not directory.exists()
+
+
+PROGRAM = """
+import signal, threading
+from minimesos.runtime import one_port
+one_port._SOCKET_PATH_MAX = 1000  # the directories of tests have long names
+port = one_port.OnePort(None)
+for thread in threading.enumerate():
+    if thread.name == "scratch":
+        thread.join()
+print(port.grpc_socket.parent, flush=True)
+signal.pause()
+"""
+
+
+def test_the_next_program_removes_the_directory_of_one_that_was_killed(tmp_path: Path) -> None:
+    left = []
+    for _ in range(2):
+        with subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as program:
+            assert program.stdout is not None
+            left.append(program.stdout.readline().strip())
+            program.kill()
+    assert os.listdir(tmp_path) == [os.path.basename(left[1])]
 
 
 @pytest.mark.parametrize(
