@@ -141,12 +141,12 @@ def jobs(sc: SparkContext, _: str) -> None:
 
 
 def moment(_: int) -> int:
-    time.sleep(0.05 + 0.1 * random())
+    time.sleep(0.1)
     return 1
 
 
 def endless(sc: SparkContext, _: str) -> None:
-    """Tasks that take a moment each, of unequal length, until this process is ended."""
+    """Tasks that take a moment each, until this process is ended."""
 
     def work() -> None:
         while True:

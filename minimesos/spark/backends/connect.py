@@ -124,9 +124,7 @@ def _coarse_core(
 def _fine_core(conf: SparkConf, framework: mesos_pb2.FrameworkInfo, secret: bytes) -> MesosCore:
     from minimesos.spark.backends.executor_command import FINE, executor_command
     from minimesos.spark.backends.fine import FineGrainedCore
-    from minimesos.spark.backends.fine_offers import want_cores_only
     from minimesos.spark.backends.fine_task import FineTasks
 
     command = partial(executor_command, conf, FINE)
-    want_cores_only(framework, conf)
     return FineGrainedCore(conf, FineTasks(conf, framework.name, secret, command))

@@ -68,18 +68,17 @@ def framework_info(
 
 
 def useful_offers(conf: Texts) -> mesos_pb2.OfferFilters:
-    """Say which offers are of use, the smallest first choice at the front.
+    """Say which offers are of use; the first is how much will do where others want cores too.
 
-    Where several frameworks share an agent, a master can give so much at a time: an executor of the
-    coarse-grained mode, a task of the other one. Any whole core is an offer, for it may tell why
-    there are no executors. Less is not: what is offered counts as ours until we decline it, so
-    memory alone would cost us cores.
+    That is an executor of the coarse-grained mode, a task of the other one. In the former an offer
+    of any whole core may tell why there is no executor. Memory alone would cost us cores: what is
+    offered counts as ours until we decline it.
     """
     if MESOS_COARSE.read(conf):
         cores, memory_mb = EXECUTOR_CORES.read(conf) or 1, container_memory_mb(conf)
         choices = [{"cpus": cores, "mem": memory_mb}, {"cpus": 1}]
     else:
-        choices = [{"cpus": TASK_CPUS.read(conf)}, {"cpus": 1}]
+        choices = [{"cpus": TASK_CPUS.read(conf)}]
     filters = mesos_pb2.OfferFilters()
     for choice in choices:
         least = filters.min_allocatable_resources.quantities.add()

@@ -11,9 +11,9 @@ from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.resources import Resources
 from minimesos.spark.backends.fine import DATA_BYTES_MAX, FineGrainedCore
-from minimesos.spark.backends.fine_offers import want_cores_only
 from minimesos.spark.backends.fine_task import FineTasks
 from minimesos.spark.backends.mesos_core import (
+from minimesos.spark.backends.shortage import NOT_OFFERED
     AskForTasks,
     CallMaster,
     ExecutorGone,
@@ -222,7 +222,9 @@ def test_an_agent_that_does_not_meet_the_constraints_stays_away_for_the_time_tha
     (call,) = driver.calls()
     assert call.decline.filters.refuse_seconds == 120
     assert driver.asked == []
-    assert any("no attribute x" in line for line in driver.core.shortage(driver.now))
+    lacks, others = driver.core.shortage(driver.now)
+    assert "no attribute x" in lacks
+    assert others == NOT_OFFERED
 
 
 @pytest.mark.parametrize("state", ["LOST", "FAILED"])
@@ -298,13 +300,6 @@ def test_of_two_offers_of_one_agent_one_is_used(driver: Told) -> None:
 def test_the_parallelism_is_what_is_set_or_eight() -> None:
     assert Told().core.default_parallelism == 8
     assert Told(default_parallelism=3).core.default_parallelism == 3
-
-
-def test_no_offer_is_wanted_that_no_task_can_run_on() -> None:
-    framework = builders.framework_info("app", "dev")
-    want_cores_only(framework, {"spark.task.cpus": "2"})
-    (least,) = framework.offer_filters["dev"].min_allocatable_resources.quantities
-    assert {name: scalar.value for name, scalar in least.quantities.items()} == {"cpus": 2}
 
 
 # -- asking for offers ----------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_without_settings_there_is_neither_principal_nor_capability_nor_page() -
             {"spark.executor.cores": "3", "spark.executor.memory": "512m"},
             [{"cpus": 3, "mem": 512 + 384}, {"cpus": 1}],
         ),
-        ({"spark.mesos.coarse": "false", "spark.task.cpus": "2"}, [{"cpus": 2}, {"cpus": 1}]),
+        ({"spark.mesos.coarse": "false", "spark.task.cpus": "2"}, [{"cpus": 2}]),
     ],
 )
 def test_offers_without_a_whole_core_are_not_wanted_and_of_others_so_much_at_a_time(
