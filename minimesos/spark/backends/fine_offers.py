@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.spark.backends.executor_memory import container_memory_mb
 from minimesos.spark.backends.offered import Remaining, amount, take
-from minimesos.spark.backends.shortage import AGENTS_MAX, LINES_MAX
+from minimesos.spark.backends.shortage import AGENTS_MAX, LINES_MAX, NOT_OFFERED
 from minimesos.spark.mesos_texts import Constraints
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.setting_kinds import Texts
@@ -83,13 +83,6 @@ class Opening:
         return take(self._remaining, "cpus", settings.task_cpus)
 
 
-def want_cores_only(framework: mesos_pb2.FrameworkInfo, conf: Texts) -> None:
-    """Have nothing offered that no task can run on, such as the memory that is left of an agent."""
-    cpus = mesos_pb2.Value.Scalar(value=TASK_CPUS.read(conf))
-    filters = framework.offer_filters[framework.role]
-    filters.min_allocatable_resources.quantities.add().quantities["cpus"].CopyFrom(cpus)
-
-
 class Lacking:
     """Remembers what agents lack, to be told when tasks have waited for long."""
 
@@ -109,4 +102,8 @@ class Lacking:
         """Say what each lacks, of a few."""
         told = list(self._agents.values())
         more = len(told) - LINES_MAX
-        return [*told[:LINES_MAX], *([f"and {more} more"] if more > 0 else [])]
+        return [
+            *told[:LINES_MAX],
+            *([f"and {more} more"] if more > 0 else []),
+            *([NOT_OFFERED] if told else []),
+        ]

@@ -21,6 +21,10 @@ AGENTS_MAX = 1000
 """Agents that are remembered, those that were offered last."""
 LINES_MAX = 10
 """Agents that are named in one answer; of the others only the number is."""
+NOT_OFFERED = (
+    "agents that were not offered are not named: they are in use, or belong to another role"
+)
+"""Said where that may be the reason."""
 
 
 class _Offered(NamedTuple):
@@ -54,13 +58,19 @@ class Shortage:
             return [f"{CORES_MAX.name} is below {EXECUTOR_CORES.name}: there can be no executor"]
         if not self._agents and not ledger.agents:
             return [f"role {self._role} was offered nothing so far; {self._need()}"]
-        told = [*self._waiting(ledger), *self._lacking(ledger, now)]
+        lacking = self._lacking(ledger, now)
+        told = [*self._waiting(ledger), *lacking]
         if not told and not ledger.executors:
             told = ["agents that were offered have had that; the next offers are waited for"]
         if not told:
             return []
         more = len(told) - LINES_MAX
-        return [self._need(), *told[:LINES_MAX], *([f"and {more} more"] if more > 0 else [])]
+        return [
+            self._need(),
+            *told[:LINES_MAX],
+            *([f"and {more} more"] if more > 0 else []),
+            *([NOT_OFFERED] if lacking or not ledger.executors else []),
+        ]
 
     def _need(self) -> str:
         settings = self._settings

@@ -13,7 +13,6 @@ from minimesos.resources import Resources
 from minimesos.spark.backends.fine import DATA_BYTES_MAX, FineGrainedCore
 from minimesos.spark.backends.fine_task import FineTasks
 from minimesos.spark.backends.mesos_core import (
-from minimesos.spark.backends.shortage import NOT_OFFERED
     AskForTasks,
     CallMaster,
     ExecutorGone,
@@ -22,6 +21,7 @@ from minimesos.spark.backends.shortage import NOT_OFFERED
     SendToExecutor,
     TaskResults,
 )
+from minimesos.spark.backends.shortage import NOT_OFFERED
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.testing import builders
 

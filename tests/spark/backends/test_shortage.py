@@ -8,7 +8,7 @@ from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.spark.backends import shortage
 from minimesos.spark.backends.ledger import Ledger
 from minimesos.spark.backends.offers import CoarseSettings, answer_offers
-from minimesos.spark.backends.shortage import Shortage
+from minimesos.spark.backends.shortage import NOT_OFFERED, Shortage
 from minimesos.testing import builders
 
 
@@ -56,6 +56,7 @@ def test_each_agent_is_named_with_what_it_lacks() -> None:
         "not offered",
         "agent host3 (cpus:4, mem:4096; zone=b, os=x:y): unmet constraints: zone:a is not met by "
         "zone=b",
+        "agents that were not offered are not named: they are in use, or belong to another role",
     ]
 
 
@@ -66,10 +67,12 @@ def test_an_excluded_agent_is_named_with_the_reason_and_the_time_left() -> None:
     cluster.ledger.agents["a1"].failed("no Python", 1, 300, 0)
     cluster.offer(offer(1, "cpus:2;mem:4096"))
     assert cluster.lines(now=100)[1:] == [
-        "agent host1 (cpus:2, mem:4096): excluded for 200 s yet: no Python"
+        "agent host1 (cpus:2, mem:4096): excluded for 200 s yet: no Python",
+        NOT_OFFERED,
     ]
     assert cluster.lines(now=300)[1:] == [
-        "agents that were offered have had that; the next offers are waited for"
+        "agents that were offered have had that; the next offers are waited for",
+        NOT_OFFERED,
     ]
 
 
@@ -86,7 +89,7 @@ def test_an_executor_that_does_not_connect_is_named() -> None:
 def test_an_agent_is_judged_by_what_it_was_offered_last() -> None:
     cluster = Cluster(cores_max=1)
     cluster.offer(offer(1, "cpus:2;mem:10"))
-    assert len(cluster.lines()) == 2
+    assert len(cluster.lines()) == 3
     cluster.offer(offer(1, "cpus:2;mem:4096"))
     cluster.ledger.executors["0"].has_attached = True
     cluster.offer(offer(1, "cpus:1;mem:10"))  # but there is no need for more
@@ -108,6 +111,6 @@ def test_of_many_agents_some_are_named_and_few_thousand_are_remembered(
     cluster = Cluster()
     cluster.offer(*(offer(number, "cpus:2;mem:10") for number in range(30)))
     lines = cluster.lines()
-    assert len(lines) == 12
+    assert len(lines) == 13
     assert lines[1].startswith("agent host10 ")
-    assert lines[-1] == "and 10 more"
+    assert lines[-2:] == ["and 10 more", NOT_OFFERED]
