@@ -42,13 +42,13 @@ RESULT = "[(0, 2), (1, 2), (2, 2)]\n"
 class Driver:
     """The script above, on its way."""
 
-    def __init__(self, cluster: ProcessCluster, directory: Path) -> None:
+    def __init__(self, cluster: ProcessCluster, directory: Path, *conf: str) -> None:
         self.directory = directory
         script = directory / "script.py"
         script.write_text(SCRIPT)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "minimesos", "submit", "--master", cluster.url,
-             str(script), str(directory)],
+             *(f"--conf={setting}" for setting in conf), str(script), str(directory)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
         )  # fmt: skip
 
@@ -114,6 +114,22 @@ def test_executors_of_a_killed_driver_are_gone_and_their_resources_free(
     gone, alive = psutil.wait_procs(trees, timeout=10)
     assert not alive
     assert len(gone) == len(set(trees))
+    eventually(
+        lambda: all(each["used_resources"]["cpus"] == 0 for each in state_of(cluster)["slaves"]),
+        "the agents' resources are free",
+    )
+
+
+def test_tasks_of_a_killed_fine_grained_driver_are_gone_and_their_cores_free(
+    cluster: ProcessCluster, tmp_path: Path
+) -> None:
+    fine = ("spark.mesos.coarse=false", "spark.mesos.mesosExecutor.cores=0")
+    driver = Driver(cluster, tmp_path, *fine)
+    workers = driver.workers(2)
+    driver.process.kill()
+    driver.process.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
     eventually(
         lambda: all(each["used_resources"]["cpus"] == 0 for each in state_of(cluster)["slaves"]),
         "the agents' resources are free",
