@@ -32,6 +32,9 @@ from minimesos.spark.settings.mesos import (
 )
 from minimesos.spark.settings.scheduling import TASK_CPUS
 
+_REMOVED = "Framework has been removed"
+"""What a master says to an id of which it knows that nobody may come back as it."""
+
 _frameworks = itertools.count()
 """Numbers the frameworks of this process."""
 
@@ -85,6 +88,16 @@ def useful_offers(conf: Texts) -> mesos_pb2.OfferFilters:
         for name, amount in choice.items():
             least.quantities[name].value = amount
     return filters
+
+
+def with_advice(error: str, conf: Texts) -> str:
+    """Return a master's error to the framework, and what to do about it where that is known."""
+    if error != _REMOVED or MESOS_FRAMEWORK_ID.read(conf) is None:
+        return error
+    return (
+        f"{error}: it was stopped, or nobody came back within its {MESOS_FAILOVER_TIMEOUT.name}; "
+        f"to start a new one leave out {MESOS_FRAMEWORK_ID.shown(conf)}"
+    )
 
 
 def credential(

@@ -29,6 +29,7 @@ from minimesos.runtime.loop import ActorLoop
 from minimesos.runtime.rpc import RpcClient
 from minimesos.runtime.streams import Peers
 from minimesos.spark.backends.backend import BackendListener
+from minimesos.spark.backends.framework import with_advice
 from minimesos.spark.backends.local_cluster import Cluster
 from minimesos.spark.backends.mesos_core import (
     AskForTasks,
@@ -272,15 +273,16 @@ class MesosBackend:
             self._all_gone.set()  # nobody is left who could tell
 
     def _failed(self, effect: Failed) -> None:
+        error = with_advice(effect.message, self._conf)
         if not self._registered.done():
             info = self._framework
             who = f"'{info.name}' in role '{info.role}'"
             if info.principal:
                 who += f" with principal '{info.principal}'"
-            message = f"the application {who} is not taken on: {effect.message}"
+            message = f"the application {who} is not taken on: {error}"
             self._registered.set_exception(SparkException(message))
         elif not self._stopping:
-            message = f"Exiting due to error from cluster scheduler: {effect.message}"
+            message = f"Exiting due to error from cluster scheduler: {error}"
             self._listener.backend_failed(message)
 
     def _arrived(self, effect: Arrived) -> None:

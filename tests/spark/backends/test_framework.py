@@ -9,7 +9,7 @@ import pytest
 
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.spark.backends import framework
-from minimesos.spark.backends.framework import credential, framework_info
+from minimesos.spark.backends.framework import credential, framework_info, with_advice
 from minimesos.spark.errors import SparkException
 
 
@@ -162,3 +162,9 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
         credential({"spark.mesos.principal.file": missing}, {})
     with pytest.raises(SparkException, match="SPARK_MESOS_SECRET_FILE: cannot read"):
         credential({"spark.mesos.principal": "me"}, {"SPARK_MESOS_SECRET_FILE": missing})
+
+
+def test_advice_is_given_only_on_an_error_that_is_known_and_to_whom_it_helps() -> None:
+    returning = {"spark.mesos.driver.frameworkId": "F"}
+    assert with_advice("Framework failed over", returning) == "Framework failed over"
+    assert with_advice("Framework has been removed", {}) == "Framework has been removed"

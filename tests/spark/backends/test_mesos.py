@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import re
 import signal
@@ -18,6 +19,7 @@ import pytest
 from minimesos.drivers.scheduler import Scheduler, SchedulerDriver
 from minimesos.runtime.loop import LoopThread
 from minimesos.spark import SparkContext
+from minimesos.spark.backends import framework
 from minimesos.spark.backends.mesos import MesosBackend
 from minimesos.spark.errors import SparkException
 from minimesos.testing import LocalCluster, builders
@@ -173,6 +175,21 @@ def test_a_role_that_the_master_refuses_is_the_callers_error() -> None:
         cluster.spark_context("pi", **settings)
     assert str(info.value).startswith(
         "the application 'pi' in role 'prod' with principal 'me' is not taken on: "
+    )
+
+
+def test_whose_framework_is_over_is_told_to_leave_its_id_out(
+    cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cluster.spark_context() as sc:
+        former = sc.applicationId
+    monkeypatch.setattr(framework, "_frameworks", itertools.count())  # as in a new driver
+    with pytest.raises(SparkException) as info:
+        cluster.spark_context(**{"spark.mesos.driver.frameworkId": former})
+    assert str(info.value).endswith(
+        "is not taken on: Framework has been removed: it was stopped, or nobody came back within "
+        "its spark.mesos.driver.failoverTimeout; to start a new one leave out "
+        f"spark.mesos.driver.frameworkId={former}"
     )
 
 
