@@ -1,6 +1,6 @@
 """Measure the task path alone: a driver's backend, control process, workers; no scheduler.
 
-    python benchmarks/task_path.py [local|grpc] [--tasks N] [--workers N]
+    python benchmarks/task_path.py [local|lane|stream] [--tasks N] [--workers N]
 
 Prints start-up until the first task has ended, empty tasks per second, the latency of a job of 8
 tasks, and the memory (PSS) of the executor's processes. A task is one unpickled payload in and one
@@ -57,7 +57,7 @@ class StubScheduler:
     def executor_added(self, executor_id: str, host: str, cores: int, location: Location) -> None:
         self.executor.set_result(executor_id)
 
-    def executor_lost(self, executor_id: str, reason: str) -> None:
+    def executor_lost(self, executor_id: str, reason: str, caused_by_tasks: bool = True) -> None:
         raise SystemExit(reason)
 
     def backend_failed(self, message: str) -> None:
@@ -155,11 +155,12 @@ async def measure(backend, args: argparse.Namespace) -> None:  # type: ignore[no
     await backend.stop()
 
 
-class GrpcBackend:
-    """One executor over gRPC, started by hand instead of by an agent."""
+class ServerBackend:
+    """One executor that attaches to a server, started by hand instead of by an agent."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, offers_lane: bool) -> None:
         self._workers = workers
+        self._offers_lane = offers_lane
 
     async def start(self, listener: StubScheduler) -> None:
         from minimesos.spark.backends.server import ExecutorServer
@@ -168,6 +169,8 @@ class GrpcBackend:
         self._server = ExecutorServer(secret, SparkConf(False), listener)
         self._server.application_id = "benchmark"
         address = await self._server.start()
+        if not self._offers_lane:
+            self._server._lanes.name = ""  # as executors of another host find it
         self._server.expect("0")
         arguments = {
             "driver-url": address,
@@ -193,7 +196,7 @@ class GrpcBackend:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mode", nargs="?", choices=("local", "grpc"), default="local")
+    parser.add_argument("mode", nargs="?", choices=("local", "lane", "stream"), default="local")
     parser.add_argument("--tasks", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
@@ -203,7 +206,7 @@ async def main() -> None:
 
             await measure(LocalBackend(args.workers, {}, directory), args)
         else:
-            await measure(GrpcBackend(args.workers), args)
+            await measure(ServerBackend(args.workers, args.mode == "lane"), args)
 
 
 if __name__ == "__main__":
