@@ -1,4 +1,6 @@
-"""The driver's entry: configuration, shared variables, and jobs; RDDs begin in its base, `Sources`.
+"""The driver's entry: configuration, shared variables and jobs.
+
+RDDs begin in its base `Sources`; files are added in its base `Shipping`.
 
 One context per process is alive at a time. It runs on the user's threads; executors, stages and
 tasks live on the loop thread behind the job runner, which is made when the context starts.
@@ -34,20 +36,11 @@ from minimesos.spark.application import (
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
-from minimesos.spark.files import ShippedFiles, SparkFiles
 from minimesos.spark.rdd import RDD
-from minimesos.spark.settings.application import (
-    APP_NAME,
-    ARCHIVES,
-    FILES,
-    FILES_OVERWRITE,
-    LOG_LEVEL,
-    LOG_LEVELS,
-    MASTER,
-    PY_FILES,
-)
+from minimesos.spark.settings.application import APP_NAME, LOG_LEVEL, LOG_LEVELS, MASTER
 from minimesos.spark.settings.executors import ALLOW_SPARK_CONTEXT
 from minimesos.spark.settings.scheduling import DEFAULT_PARALLELISM
+from minimesos.spark.shipping import Shipping
 from minimesos.spark.sources import Sources
 from minimesos.spark.taskcontext import TaskContext
 
@@ -58,7 +51,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-class SparkContext(Sources):
+class SparkContext(Sources, Shipping):
     """An application: makes RDDs and runs jobs on them.
 
     Arguments win over `conf`. A master and an application name must come from either.
@@ -91,7 +84,6 @@ class SparkContext(Sources):
         self._call_site = callsite.short_form()
         self._runner: JobRunner | None = None
         self._scratch: Scratch | None = None
-        self._files: ShippedFiles | None = None
         self._batch_size = batchSize
         self._next_rdd_id = itertools.count()
         self._next_shuffle_id = itertools.count()
@@ -131,17 +123,12 @@ class SparkContext(Sources):
         self.appName = APP_NAME.read(conf) or ""
         self._scratch = make_scratch(conf)
         atexit.register(self.stop)
-        self._files = files = ShippedFiles(self._scratch.path, FILES_OVERWRITE.read(conf))
-        SparkFiles._root_directory = files.root
-        files.add_all(
-            [*(py_files or ()), *PY_FILES.read(conf)], FILES.read(conf), ARCHIVES.read(conf)
-        )
+        self._open_files(self._scratch.path, conf, py_files or ())
         self._runner = _start_runner(self.master, conf, self._scratch.path)
         conf.set("spark.app.id", self._runner.application_id)
-        if files.version:
-            self._runner.ship(files.version)
+        self._announce_files()
 
-    # Shared variables and files.
+    # Shared variables.
 
     def broadcast(self, value: T) -> Broadcast[T]:
         """Write a value once for all tasks to read."""
@@ -155,38 +142,6 @@ class SparkContext(Sources):
     ) -> Accumulator[T]:
         """Return a variable that tasks add to; numbers need no `accum_param`."""
         return Accumulator(value, accum_param or default_param(value))
-
-    def addFile(self, path: str, recursive: bool = False) -> None:
-        """Ship a file, or with `recursive` a directory, to tasks; see `SparkFiles.get`."""
-        self._ship(lambda files: files.add_file(path, recursive))
-
-    def addPyFile(self, path: str) -> None:
-        """Make a .py file, or the modules of a .zip or .egg, importable in tasks and here."""
-        self._ship(lambda files: files.add_py_file(path))
-
-    def addArchive(self, path: str) -> None:
-        """Ship an archive, unpacked to a directory of its name, or with `path#name` of that."""
-        self._ship(lambda files: files.add_archive(path))
-
-    @property
-    def listFiles(self) -> list[str]:
-        """Names of the files that were shipped."""
-        return self._shipped().files
-
-    @property
-    def listArchives(self) -> list[str]:
-        """Names of the directories to which archives were unpacked."""
-        return self._shipped().archives
-
-    def _ship(self, add: Callable[[ShippedFiles], None]) -> None:
-        files = self._shipped()
-        add(files)
-        self._running().ship(files.version)
-
-    def _shipped(self) -> ShippedFiles:
-        self._running()
-        assert self._files is not None, "a context that runs has files"
-        return self._files
 
     # Jobs.
 
@@ -347,9 +302,7 @@ class SparkContext(Sources):
             if runner is not None:
                 runner.stop()
             if self._scratch is not None:
-                SparkFiles._root_directory = None
-                if self._files is not None:
-                    self._files.close()
+                self._close_files()
                 atexit.unregister(self.stop)
                 self._scratch.remove()
                 self._scratch = None
