@@ -16,7 +16,8 @@ def test_grpc_knows_the_options_which_it_would_ignore_if_misspelt(
     options: tuple[tuple[str, int], ...],
 ) -> None:
     grpc = find_spec("grpc._cython.cygrpc")
-    assert grpc is not None and grpc.origin is not None
+    assert grpc is not None
+    assert grpc.origin is not None
     library = Path(grpc.origin).read_bytes()
     assert [name for name, _ in options if f"{name}\0".encode() not in library] == []
 
