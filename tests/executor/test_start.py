@@ -12,7 +12,7 @@ import pytest
 
 from minimesos.spark.package import write_package
 
-from .old_python import OLD_PYTHON
+from .old_python import OLD_PYTHON, of_version
 
 pytestmark = pytest.mark.integration
 
@@ -131,6 +131,30 @@ def test_a_python_that_is_too_old_is_told_in_a_line(run, path, named, problem):
     command(path / "python3", OLD_PYTHON)
     done = run("spark", PYSPARK_PYTHON="python3" if named else "")
     assert done.stderr == f"this executor needs Python >= 3.11, {problem}\n"
+    assert done.returncode == 1
+
+
+def test_a_python_that_the_driver_would_refuse_gives_way_to_one_of_its_version(run, path):
+    ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    command(path / "python3", of_version(3, 99))
+    command(path / f"python{ours}", f'#!/bin/sh\nexec {sys.executable} "$@"')
+    assert run(MINIMESOS_DRIVER_PYTHON=ours).stderr.startswith(USAGE)
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        (False, f"{sys.executable} is 3.99; say where one is with PYSPARK_PYTHON"),
+        (True, "PYSPARK_PYTHON=python3 is 3.99"),
+    ],
+)
+def test_a_version_that_the_driver_would_refuse_is_told_before_any_library_that_it_lacks(
+    run, path, named, problem
+):
+    command(path / "python3", of_version(3, 99).replace(" -c '", " -S -c '"))  # no libraries
+    command(path / "python3.12", of_version(3, 99))  # a name that promises too much
+    done = run(MINIMESOS_DRIVER_PYTHON="3.12", PYSPARK_PYTHON="python3" if named else "")
+    assert done.stderr == f"this executor needs Python 3.12 as its driver, {problem}\n"
     assert done.returncode == 1
 
 

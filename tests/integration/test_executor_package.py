@@ -96,12 +96,15 @@ def test_a_broken_archive_is_told(submit: Submit, package: Path, tmp_path: Path)
     assert_told(submit(broken), since, f"Failed to fetch '{broken}': cannot unpack it: ")
 
 
-def test_a_python_that_is_too_old_is_told(submit: Submit, package: Path, tmp_path: Path) -> None:
+def test_a_python_that_the_driver_would_refuse_is_told(
+    submit: Submit, package: Path, tmp_path: Path
+) -> None:
     old = tmp_path / "python3.9"
     old.write_text(OLD_PYTHON)
     old.chmod(0o755)
     since = time.monotonic()
-    why = f"this executor needs Python >= 3.11, PYSPARK_PYTHON={old} is 3.9"
+    ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    why = f"this executor needs Python {ours} as its driver, PYSPARK_PYTHON={old} is 3.9"
     assert_told(submit(package, python=old), since, why)
 
 

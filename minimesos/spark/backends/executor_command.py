@@ -9,6 +9,7 @@ Source: Spark's "Running Spark on Mesos" page; our launcher stands for its `spar
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,8 @@ COARSE = "spark"
 """The kind of executor that is a Mesos task."""
 FINE = "fine"
 """The kind of executor whose Spark tasks are Mesos tasks."""
+DRIVER_PYTHON_VARIABLE = "MINIMESOS_DRIVER_PYTHON"
+"""Tells the launcher which Python the driver would not refuse, such as 3.12."""
 
 
 def executor_command(
@@ -54,17 +57,19 @@ def executor_command(
     port = BLOCK_MANAGER_PORT.read(conf)
     own = ["--block-manager-port", str(port)] if port and kind == COARSE else []
     words = shlex.join([kind, *arguments, *own])
+    home = None if uri else _home(conf, environment)
     if uri:
         # The archive lies beside what is in it, so only a directory will do.
         base = shlex.quote(archive_base(uri))
         command.value = f"cd {base}*/ && exec ./{LAUNCHER} {words}"
+    elif home is not None:
+        command.value = f"exec {shlex.quote(os.path.join(home, LAUNCHER))} {words}"
     else:
-        home = _home(conf, environment)
-        if home is None:
-            program = shlex.join([sys.executable, "-P", "-m", "minimesos_executor"])
-        else:
-            program = shlex.quote(os.path.join(home, LAUNCHER))
+        program = shlex.join([sys.executable, "-P", "-m", "minimesos_executor"])
         command.value = f"exec {program} {words}"
+    if uri or home is not None:
+        version = ".".join(platform.python_version_tuple()[:2])
+        command.environment.variables.add(name=DRIVER_PYTHON_VARIABLE, value=version)
     cache = MESOS_FETCHER_CACHE_ENABLE.read(conf)
     for each in (*((uri,) if uri else ()), *MESOS_URIS.read(conf)):
         command.uris.add(value=each, cache=cache)

@@ -114,6 +114,13 @@ def test_the_python_of_executors_comes_from_the_setting_or_the_drivers_environme
     assert variables(command(conf))["PYSPARK_PYTHON"] == "/of/executors"
 
 
+@pytest.mark.parametrize("origin", ["spark.executor.uri", "spark.mesos.executor.home"])
+def test_a_launcher_is_told_of_which_python_the_driver_is(origin: str) -> None:
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert variables(command({origin: "/a.tgz"}))["MINIMESOS_DRIVER_PYTHON"] == version
+    assert "MINIMESOS_DRIVER_PYTHON" not in variables(command({}))
+
+
 def test_secrets_are_variables_beside_the_others() -> None:
     conf = {
         "spark.mesos.executor.secret.names": "/db/password",
