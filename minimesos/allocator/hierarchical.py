@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
+from itertools import chain, islice
 from random import Random
 
 from minimesos.allocator.allocator import (
@@ -350,20 +351,34 @@ class HierarchicalAllocator:
         changed.
         """
         granted: dict[tuple[str, str], Resources] = {}
-        while agent.available:
-            candidates = self._candidates(agent, takers)
-            first = next(candidates, None)
-            if first is None:
-                break
-            framework, role, offer = first
+        while agent.available and (taker := self._next_taker(agent, takers)) is not None:
+            framework, role, offer = taker
             owner = (framework.framework_id, role)
-            least = framework.min_allocatable.get(role)
-            if least and owner in agent.charged and next(candidates, None) is not None:
-                offer = portion(offer, least)
             self._charge(agent, *owner, offer)
             granted[owner] = granted.get(owner, Resources.EMPTY) + offer
         for (framework_id, role), offer in granted.items():
             yield OfferGrant(framework_id, role, agent.agent_id, offer.allocated_to(role))
+
+    def _next_taker(
+        self, agent: AgentState, takers: Mapping[str, Collection[str]] | None
+    ) -> tuple[FrameworkState, str, Resources] | None:
+        """Return who is given something that is free on an agent next, in which role, and what.
+
+        Whoever has declined as much as its portion has no use for one. If nobody has, the first may
+        still want all of it.
+        """
+        candidates = self._candidates(agent, takers)
+        foremost = list(islice(candidates, 2))
+        if len(foremost) > 1:
+            for framework, role, offer in chain(foremost, candidates):
+                owner = (framework.framework_id, role)
+                least = framework.min_allocatable.get(role)
+                if not least or owner not in agent.charged:
+                    return framework, role, offer
+                part = portion(offer, least)
+                if self._filters.blocking(owner, agent.agent_id, part) is None:
+                    return framework, role, part
+        return foremost[0] if foremost else None
 
     def _candidates(
         self, agent: AgentState, takers: Mapping[str, Collection[str]] | None

@@ -108,3 +108,29 @@ def test_who_does_not_say_how_little_is_of_use_gets_all_that_is_left() -> None:
     cluster.framework("fw2", "b", min_allocatable={"b": LITTLE})
     at_home(cluster, "cpus:6;mem:1000", fw1="a", fw2="b")
     assert shared_out(cluster) == {"fw1": "cpus:6; mem:980"}
+
+
+def test_who_has_just_declined_as_much_is_given_no_portion() -> None:
+    cluster = Cluster()
+    for name in ("busy", "idle"):
+        cluster.framework(name, min_allocatable={"*": LITTLE})
+    at_home(cluster, "cpus:6;mem:1000", busy="*", idle="*")
+    for grant in cluster.grants:
+        refused_s = 5 if grant.framework_id == "idle" else 0
+        cluster.allocator.recover_resources(
+            grant.framework_id, "S1", grant.resources, refused_s, cluster.now
+        )
+    cluster.grants.clear()
+    cluster.next_period()
+    assert shared_out(cluster) == {"busy": "cpus:6"}
+
+
+def test_where_all_have_declined_as_much_the_first_is_asked_whether_it_wants_all() -> None:
+    cluster = Cluster()
+    for name in ("fw1", "fw2"):
+        cluster.framework(name, min_allocatable={"*": LITTLE})
+    at_home(cluster, "cpus:6;mem:1000", fw1="*", fw2="*")
+    cluster.give_back(refuse_seconds=5)
+    cluster.next_period()
+    (grant,) = cluster.grants
+    assert grant.resources == Resources.of(cpus=6, mem=980, allocated="*")
