@@ -13,9 +13,10 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from measuring import Application, Row, leaks, measure, state_of, wait_until
@@ -42,17 +43,22 @@ AGENT_MEM_MB = 8192  # never what is short
 SAMPLE_S = 0.1
 
 
+def in_turn(number: int, *compared: Any) -> Iterable[Any]:
+    """Return what is compared, in the other order every other round: one finds what one leaves."""
+    return reversed(compared) if number % 2 else compared
+
+
 def coarse(options: argparse.Namespace) -> None:
     row = Row("coarse mode against local[2], once executors are up")
     results = set()
     with tempfile.TemporaryDirectory(prefix="minimesos-bench-") as directory:
         text = make_text(Path(directory), options.text_mb)
         workloads = {"counts": (), "pi": (), "words": ("--text", str(text))}
-        for _ in range(options.rounds):
+        for number in range(options.rounds):
             for workload, arguments in workloads.items():
                 # The walk-through's cluster: one agent has the machine, one executor takes it all.
                 with ProcessCluster(1, 2, AGENT_MEM_MB) as cluster:
-                    for mode, master in (("local", LOCAL), ("coarse", cluster.url)):
+                    for mode, master in in_turn(number, ("local", LOCAL), ("coarse", cluster.url)):
                         said = measure(workload, master, (), "--slots=2", *arguments)
                         row.add(f"{workload}, {mode}", said["value"], said["unit"])
                         if "result" in said:
@@ -67,11 +73,11 @@ def coarse(options: argparse.Namespace) -> None:
 
 def fine(options: argparse.Namespace) -> None:
     row = Row("fine mode: a count of 8 partitions")
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
         # Room for all 8 tasks at once beside the executors' own cores, and for two at once.
         for slots, cpus in (("8 at once", 5), ("2 at once", 2)):
             with ProcessCluster(2, cpus, AGENT_MEM_MB) as cluster:
-                for mode, conf in (("coarse", (MEMORY,)), ("fine", FINE)):
+                for mode, conf in in_turn(number, ("coarse", (MEMORY,)), ("fine", FINE)):
                     said = measure("counts", cluster.url, conf, "--slots=2")
                     row.add(f"{slots}, {mode}", said["value"], said["unit"])
         if options.peer_python.exists():
@@ -150,9 +156,9 @@ def run_together(conf: Sequence[str], cpus: float) -> list[list[float]]:
 def shuffle(options: argparse.Namespace) -> None:
     row = Row("reading 400 MB of shuffle: through the service, and from executors")
     service = (*OVER_THE_NETWORK, "spark.shuffle.service.enabled=true")
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
         with ProcessCluster(2, 1, AGENT_MEM_MB, SHUFFLE_SERVICE) as cluster:
-            for way, conf in (("executors", OVER_THE_NETWORK), ("service", service)):
+            for way, conf in in_turn(number, ("executors", OVER_THE_NETWORK), ("service", service)):
                 said = measure("shuffle", cluster.url, conf, "--slots=2")
                 row.add(way, said["value"], said["unit"])
     row.show()
