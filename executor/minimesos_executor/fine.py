@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from minimesos_executor import environment
-from minimesos_executor.spark import SECRET_VARIABLE, TERMINATED, secret_of
-from minimesos_executor.zygote import Zygote
+from minimesos_executor.spark import Connection, run_executor
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from minimesos_executor.zygote import Zygote
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -32,36 +34,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Run the executor until the driver or the agent is gone, or wants it to end."""
     options = parse(arguments)
-    zygote = Zygote(forget=(SECRET_VARIABLE,))
-    secret = secret_of(environment.take(SECRET_VARIABLE))
-    if secret is None:
-        print(f"{SECRET_VARIABLE} must hold the application's secret in hex", file=sys.stderr)
-        zygote.close()
-        return 2
 
-    import asyncio
-    from contextlib import AsyncExitStack
+    def connect(secret: bytes, zygote: Zygote, after_workers: AsyncExitStack) -> Connection:
+        from minimesos_executor.agent_bond import FineExecutor
 
-    from minimesos import log
-    from minimesos_executor.agent_bond import FineExecutor
+        return FineExecutor(
+            options.driver_url,
+            secret,
+            zygote,
+            os.environ,
+            after_workers,
+            options.block_manager_port,
+        )
 
-    log.setup()
-
-    async def run() -> int:
-        async with AsyncExitStack() as after_workers:
-            executor = FineExecutor(
-                options.driver_url,
-                secret,
-                zygote,
-                os.environ,
-                after_workers,
-                options.block_manager_port,
-            )
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGTERM, executor.give_up, TERMINATED)
-            return await executor.run()
-
-    code = asyncio.run(run())
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # not waiting for what gRPC's threads may still be doing
+    return run_executor(connect)

@@ -13,10 +13,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from minimesos_executor import environment
 from minimesos_executor.zygote import Zygote
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
 
 SECRET_VARIABLE = "MINIMESOS_SPARK_SECRET"
 TERMINATED = "it was terminated (SIGTERM)"
@@ -41,6 +45,47 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Run the executor until the driver is gone or wants it to end."""
     options = parse(arguments)
+
+    def connect(secret: bytes, zygote: Zygote, after_workers: AsyncExitStack) -> Connection:
+        from minimesos_executor.control import Identity
+        from minimesos_executor.driver_link import DriverLink
+
+        identity = Identity(
+            options.executor_id,
+            options.hostname,
+            options.cores,
+            block_manager_port=options.block_manager_port,
+        )
+        return DriverLink(
+            options.driver_url,
+            secret,
+            options.app_id,
+            zygote,
+            identity,
+            os.environ,
+            after_workers,
+        )
+
+    return run_executor(connect)
+
+
+class Connection(Protocol):
+    """What ties an executor to those whom it works for."""
+
+    def give_up(self, reason: str) -> None:
+        """End the executor as failed."""
+
+    async def run(self) -> int:
+        """Work until either side ends it; returns the exit code."""
+        ...
+
+
+def run_executor(connect: Callable[[bytes, Zygote, AsyncExitStack], Connection]) -> int:
+    """Fork the zygote, take the secret, and then run what `connect` makes of them on a loop.
+
+    `connect` may import what workers must not have. What it puts on the stack is given back after
+    their end. Returns 2 if there is no secret, and else ends the process with the exit code.
+    """
     zygote = Zygote(forget=(SECRET_VARIABLE,))
     secret = secret_of(environment.take(SECRET_VARIABLE))
     if secret is None:
@@ -52,31 +97,15 @@ def main(arguments: Sequence[str]) -> int:
     from contextlib import AsyncExitStack
 
     from minimesos import log
-    from minimesos_executor.control import Identity
-    from minimesos_executor.driver_link import DriverLink
 
     log.setup()
-    identity = Identity(
-        options.executor_id,
-        options.hostname,
-        options.cores,
-        block_manager_port=options.block_manager_port,
-    )
 
     async def run() -> int:
         async with AsyncExitStack() as after_workers:
-            link = DriverLink(
-                options.driver_url,
-                secret,
-                options.app_id,
-                zygote,
-                identity,
-                os.environ,
-                after_workers,
-            )
+            connection = connect(secret, zygote, after_workers)
             loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGTERM, link.give_up, TERMINATED)
-            return await link.run()
+            loop.add_signal_handler(signal.SIGTERM, connection.give_up, TERMINATED)
+            return await connection.run()
 
     code = asyncio.run(run())
     sys.stdout.flush()
