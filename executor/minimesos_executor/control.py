@@ -118,13 +118,18 @@ class Control:
     def ended(
         self, task_ids: Sequence[int], outcomes: Sequence[int], payloads: Sequence[bytes], slot: int
     ) -> None:
-        if any(outcomes) and not os.path.isdir(self._local_dir):
-            # A shuffle service has given us up, or somebody has tidied /tmp. No fault of tasks.
-            if not self._is_homeless:
-                self._is_homeless = True
-                self.broken(f"{self._local_dir}, where its blocks were, is gone")
-            return
-        self._outbox.add(task_ids, outcomes, payloads, slot)
+        if not self.has_lost_directory(outcomes):
+            self._outbox.add(task_ids, outcomes, payloads, slot)
+
+    def has_lost_directory(self, outcomes: Sequence[int]) -> bool:
+        """Whether tasks may have ended for want of it; then the executor gives up for them."""
+        if not any(outcomes) or not self._local_dir or os.path.isdir(self._local_dir):
+            return False
+        # A shuffle service has given us up, or somebody has tidied /tmp. No fault of tasks.
+        if not self._is_homeless:
+            self._is_homeless = True
+            self.broken(f"{self._local_dir}, where its blocks were, is gone")
+        return True
 
     def turn(self) -> None:
         for frame in self._outbox.take():

@@ -114,6 +114,8 @@ class MesosTaskControl(Control):
     def ended(
         self, task_ids: Sequence[int], outcomes: Sequence[int], payloads: Sequence[bytes], slot: int
     ) -> None:
+        if self.has_lost_directory(outcomes):
+            return
         for index, task_id in enumerate(task_ids):
             timer = self._running.pop(task_id, None)
             if timer is not None:

@@ -1,0 +1,115 @@
+"""What a control process tells its agent of Spark tasks that are Mesos tasks."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from minimesos_executor.control import Identity
+from minimesos_executor.mesos_tasks import MesosTaskControl
+from minimesos_executor.pool import Fetch
+from minimesos_executor.reactor import SelectorReactor
+
+from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.proto.minimesos import spark_pb2
+from minimesos.runtime.frame_socket import Reactor
+
+
+class NoWorkers:
+    """Where workers would come from."""
+
+    pid = 0
+
+    def attach(
+        self,
+        reactor: Reactor,
+        on_forked: Callable[[int, int], None],
+        on_exited: Callable[[int, int], None],
+        on_died: Callable[[], None],
+    ) -> None:
+        pass
+
+    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None:
+        pass
+
+    def signal(self, pid: int, signum: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Link:
+    """A driver that notes why the executor gives up."""
+
+    def __init__(self) -> None:
+        self.given_up: list[str] = []
+
+    def send(self, frame: spark_pb2.ExecutorFrame) -> None:
+        pass
+
+    def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
+        pass
+
+    def give_up(self, reason: str) -> None:
+        self.given_up.append(reason)
+
+    def shut_down(self) -> None:
+        pass
+
+
+class Executor:
+    """A control process, and what it reports."""
+
+    def __init__(self, local_dir: Path) -> None:
+        self.link = Link()
+        self.reported: list[tuple[int, mesos_pb2.TaskState]] = []
+        identity = Identity("S1", "host", 1)
+        self.control = MesosTaskControl(
+            SelectorReactor(), NoWorkers(), identity, self.link, self._report
+        )
+        self._local_dir = local_dir
+
+    def configure(self) -> None:
+        self.control.configure({}, str(self._local_dir))
+
+    def _report(self, task_id: int, state: mesos_pb2.TaskState, data: bytes, text: str) -> None:
+        self.reported.append((task_id, state))
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Iterator[Executor]:
+    (tmp_path / "blocks").mkdir()
+    executor = Executor(tmp_path / "blocks")
+    yield executor
+    executor.control.close()
+
+
+def test_a_task_that_is_killed_before_the_driver_has_sent_the_settings_is_reported(
+    executor: Executor,
+) -> None:
+    executor.control.launch(7, b"")
+    executor.control.kill(7)
+    assert executor.reported == [(7, mesos_pb2.TASK_KILLED)]
+    assert executor.link.given_up == []
+
+
+def test_a_task_that_has_failed_is_reported(executor: Executor) -> None:
+    executor.configure()
+    executor.control.ended([7], [spark_pb2.FAILED], [b"why"], 0)
+    assert executor.reported == [(7, mesos_pb2.TASK_FAILED)]
+    assert executor.link.given_up == []
+
+
+def test_an_executor_whose_directory_is_gone_blames_no_task(
+    executor: Executor, tmp_path: Path
+) -> None:
+    executor.configure()
+    (tmp_path / "blocks").rmdir()
+    executor.control.ended([7], [spark_pb2.FAILED], [b"no such file"], 0)
+    executor.control.ended([8], [spark_pb2.FAILED], [b"no such file"], 0)
+    assert executor.reported == []
+    (reason,) = executor.link.given_up
+    assert "where its blocks were, is gone" in reason
