@@ -190,9 +190,7 @@ def glog_prefix(letter: str, at_s: float, filename: str, line: int) -> str:
     """Return what glog puts ahead of a line."""
     second = int(at_s)
     micros = int((at_s - second) * 1e6)
-    return (
-        f"{letter}{_date(second)}.{micros:06} {threading.get_native_id():>5} {filename}:{line}]"
-    )
+    return f"{letter}{_date(second)}.{micros:06} {threading.get_native_id():>5} {filename}:{line}]"
 
 
 @lru_cache(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from .conftest import clean_environment, eventually, state_of
 
 pytestmark = pytest.mark.integration
 
+ANSWER_S = 60.0
 FINE = {"spark.mesos.coarse": "false", "spark.executor.memory": "100m"}
 
 
@@ -159,6 +161,8 @@ class Meetings:
 
     def said(self) -> str:
         assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_S)
+        assert ready, f"no word for {ANSWER_S:g} s"
         return self._process.stdout.readline().strip()
 
     def __enter__(self) -> Meetings:

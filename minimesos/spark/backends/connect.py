@@ -110,9 +110,7 @@ def _on_mesos(conf: SparkConf, cluster: Cluster, local_dir: str) -> Backend:
     return MesosBackend(conf, cluster, local_dir, framework, core, secret)
 
 
-def _coarse_core(
-    conf: SparkConf, framework: mesos_pb2.FrameworkInfo, secret: bytes
-) -> MesosCore:
+def _coarse_core(conf: SparkConf, framework: mesos_pb2.FrameworkInfo, secret: bytes) -> MesosCore:
     from minimesos.spark.backends.coarse import CoarseGrainedCore
     from minimesos.spark.backends.coarse_task import CoarseTasks
     from minimesos.spark.backends.executor_command import COARSE, executor_command

@@ -48,9 +48,7 @@ class Verdict(NamedTuple):
     charges_tasks: bool
 
 
-def judge(
-    status: mesos_pb2.TaskStatus, has_attached: bool, was_killed: bool = False
-) -> Verdict:
+def judge(status: mesos_pb2.TaskStatus, has_attached: bool, was_killed: bool = False) -> Verdict:
     """Say why an executor has ended, and whether its agent and its tasks may be the cause.
 
     It had connected to the driver if `has_attached`, and the driver did not need it any more if it
