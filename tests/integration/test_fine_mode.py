@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import select
 import subprocess
 import sys
@@ -77,19 +78,20 @@ def test_results_and_inputs_that_no_status_could_hold_arrive(three_cores: Proces
 def test_the_tasks_of_a_killed_executor_run_again(
     three_cores: ProcessCluster, tmp_path: Path
 ) -> None:
-    started, go = tmp_path / "started", tmp_path / "go"
+    started, gate = tmp_path / "started", tmp_path / "gate"
     started.mkdir()
 
     def wait(number: int) -> int:
+        import fcntl
         import os
-        import time
 
         (started / f"{number}-{os.getpid()}").touch()
-        while not go.exists():
-            time.sleep(0.01)
+        with open(gate) as held:
+            fcntl.flock(held, fcntl.LOCK_SH)
         return number
 
-    with context(three_cores, "killed", FINE) as sc:
+    with open(gate, "w") as held, context(three_cores, "killed", FINE) as sc:
+        fcntl.flock(held, fcntl.LOCK_EX)
         numbers = sc.parallelize(range(6), 6)
         assert numbers.count() == 6
         cached = numbers.map(lambda number: (number % 2, number)).groupByKey(2).cache()
@@ -97,7 +99,7 @@ def test_the_tasks_of_a_killed_executor_run_again(
         job = _in_thread(lambda: numbers.map(wait).collect())
         eventually(lambda: len(list(started.iterdir())) >= 4, "four tasks run")
         executor_of(next(started.iterdir())).kill()
-        go.touch()
+        fcntl.flock(held, fcntl.LOCK_UN)
         assert job() == list(range(6))
         assert sorted(map(len, cached.values().collect())) == [3, 3]  # its map outputs came back
 
