@@ -75,7 +75,8 @@ class Tasks:
         refusal = _refusal(framework, message, executor_id, executor)
         if refusal is not None:
             self._reports.own(framework, None, info.task_id.value, *refusal, now)
-            if message.launch_executor and not is_command and executor is None:
+            is_there = executor is not None and executor.is_alive  # then its end is told in time
+            if message.launch_executor and not is_command and not is_there:
                 self._executors.report_exit(framework.framework_id, executor_id, STATUS_UNKNOWN)
             return
         task = Task(info, Resources.from_proto(info.resources))

@@ -214,6 +214,18 @@ def test_container_of_a_task_is_its_own_executors_business(bench: Any) -> None:
     assert bench.container().executor_id == "e1"
 
 
+def test_the_master_is_told_that_an_executor_was_not_launched_where_an_ended_one_is_remembered(
+    bench: Any,
+) -> None:
+    bench.running_task("t1")
+    bench.exit_container()  # the end of its task is not acknowledged yet
+
+    bench.run_task("t2", new=True)
+
+    assert refusal(bench) == ("TASK_LOST", "REASON_EXECUTOR_TERMINATED")
+    assert len(bench.sent(cluster_pb2.ExitedExecutor)) == 1
+
+
 def test_task_for_a_terminating_executor_is_refused(bench: Any) -> None:
     bench.running_task("t1")
     bench.from_master(shutdown_executor("F", "e1"))
