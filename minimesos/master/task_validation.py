@@ -162,7 +162,6 @@ def _executor_of_task_problem(
         problem = executor_problem(executor, framework, agent) or _custom_problem(executor)
         if problem is not None:
             return problem
-        _warn_if_small(task)
         own = Resources.from_proto(executor.resources)
         problem = together_problem(
             [task.resources, executor.resources],
@@ -175,6 +174,7 @@ def _executor_of_task_problem(
         if problem is not None:
             return problem
         if agent.executor(framework.id, executor.executor_id.value) is None:
+            _warn_if_small(task)
             needed = needed + own
     if not available.contains(needed):
         return (
