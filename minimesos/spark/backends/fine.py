@@ -16,17 +16,15 @@ itself that a task has failed is there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from google.protobuf.message import DecodeError
-
-from minimesos.actor import Effect
+from minimesos.actor import Effect, SetTimer
 from minimesos.log import get_logger
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends import calls
 from minimesos.spark.backends.constraints import unmet
 from minimesos.spark.backends.endings import ENDED, judge
+from minimesos.spark.backends.fine_ledger import Executor, Task, describe_exit, ended, results_of
 from minimesos.spark.backends.fine_offers import FineSettings, Lacking, Opening
 from minimesos.spark.backends.fine_task import FineTasks
 from minimesos.spark.backends.ledger import Agent
@@ -51,6 +49,8 @@ LAUNCH_FILTER_S = 1.0
 """How long the rest of an offer stays away of which a part was used."""
 PARALLELISM = 8
 """Partitions of a collection, as long as nobody knows what will be offered."""
+RECONCILE = "reconcile"
+RECONCILE_INTERVAL_S = 300.0
 DATA_BYTES_MAX = 2**18
 """A longer description of a task goes to the executor itself, and not through master and agent."""
 
@@ -69,27 +69,6 @@ _NEVER_RAN = {
 _log = get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Executor:
-    """An executor that was launched and has not ended, as far as is known."""
-
-    info: mesos_pb2.ExecutorInfo
-    has_attached: bool = False
-    task_ids: set[int] = field(default_factory=set)
-    early: list[spark_pb2.TaskResults] = field(default_factory=list)
-    """Results that were here before its connection was."""
-
-
-@dataclass(slots=True)
-class _Task:
-    """A task that was launched, and of which the status that ends it, or its result, is missing."""
-
-    agent_id: str
-    is_killed: bool = False
-    has_result: bool = False  # the driver has it
-    has_status: bool = False  # the result is on its way
-
-
 class FineGrainedCore:
     """The executors and tasks of one application. Mesos's ids of tasks are Spark's."""
 
@@ -104,8 +83,8 @@ class FineGrainedCore:
         self._exclude_s = EXCLUDE_AGENT_TIMEOUT.read(conf)
         self._has_ancestors = MESOS_FRAMEWORK_ID.read(conf) is not None
         self._suffix = ""
-        self._executors: dict[str, _Executor] = {}  # by agent id
-        self._tasks: dict[int, _Task] = {}
+        self._executors: dict[str, Executor] = {}  # by agent id
+        self._tasks: dict[int, Task] = {}
         self._agents: dict[str, Agent] = {}
         self._lacking = Lacking()
         self._openings: dict[str, Opening] = {}  # that the task scheduler is filling
@@ -125,6 +104,11 @@ class FineGrainedCore:
     def is_idle(self) -> bool:
         return not self._executors
 
+    @property
+    def task_ids(self) -> set[str]:
+        """Mesos's ids of the tasks that have not ended, as far as is known."""
+        return {self._mesos_id(tid) for tid, task in self._tasks.items() if not task.has_status}
+
     def take_effects(self) -> list[Effect]:
         effects = self._effects.copy()
         self._effects.clear()
@@ -140,8 +124,11 @@ class FineGrainedCore:
         if is_first and self._has_ancestors:
             # What an earlier driver's tasks have come to may still be told, and is none of ours.
             self._suffix = f".{int(now * 1000)}"
+        if self._stopping:
+            return
         if not is_first and self._tasks:
             self._reconcile()
+        self._look_for_strangers(now, is_asking=self._has_ancestors or not is_first)
 
     def disconnected(self, now: float) -> None:
         """Tasks go on; what was offered is void."""
@@ -155,6 +142,23 @@ class FineGrainedCore:
         for tid, task in self._tasks.items():
             if task.is_killed:
                 self._kill(tid, task)
+
+    def _look_for_strangers(self, now: float, is_asking: bool = True) -> None:
+        """Ask for all tasks there are, now and then.
+
+        The call that ends an executor which hangs may be lost, or come while its agent is away.
+        """
+        if is_asking:
+            self._call(calls.reconcile())
+        self._effects.append(SetTimer(RECONCILE, now + RECONCILE_INTERVAL_S))
+
+    def _found_stranger(self, status: mesos_pb2.TaskStatus) -> None:
+        """A task runs that is over for us: on an executor that was given up, or an old driver's."""
+        agent_id = status.agent_id.value
+        if agent_id in self._executors:
+            self._call(calls.kill(status.task_id.value, agent_id))
+        else:
+            self._call(calls.shut_down(agent_id, agent_id))
 
     # -- offers -----------------------------------------------------------------------------------
 
@@ -250,14 +254,14 @@ class FineGrainedCore:
         else:
             info.data = data
         opening.tasks.append(info)
-        self._tasks[tid] = _Task(agent_id)
+        self._tasks[tid] = Task(agent_id)
         executor.task_ids.add(tid)
 
-    def _launch_executor(self, opening: Opening) -> _Executor:
+    def _launch_executor(self, opening: Opening) -> Executor:
         agent_id = opening.offer.agent_id.value
         resources = opening.take_executor(self._settings)
         info = self._describe.executor_info(agent_id, self._driver_url, resources)
-        executor = self._executors[agent_id] = _Executor(info)
+        executor = self._executors[agent_id] = Executor(info)
         self._agents.setdefault(agent_id, Agent(opening.offer.hostname))
         self._effects.append(ExpectExecutor(agent_id))
         _log.info("Launching executor", executor=agent_id, host=opening.offer.hostname)
@@ -270,7 +274,11 @@ class FineGrainedCore:
         tid = int(task_id) if task_id.isascii() and task_id.isdigit() else -1
         task = self._tasks.get(tid)
         if task is None or self._mesos_id(tid) != status.task_id.value:
-            return  # it has ended for us, or is an earlier driver's
+            # It has ended for us, or is an earlier driver's.
+            is_asked = status.reason == _STATUS.REASON_RECONCILIATION
+            if is_asked and status.state not in ENDED and not self._stopping:
+                self._found_stranger(status)
+            return
         if status.state not in ENDED or task.has_status:
             return
         self._has_asked = False  # something is free that was not
@@ -295,7 +303,7 @@ class FineGrainedCore:
         self._end(executor_id, results)
 
     def _reported(
-        self, tid: int, task: _Task, executor: _Executor, status: mesos_pb2.TaskStatus
+        self, tid: int, task: Task, executor: Executor, status: mesos_pb2.TaskStatus
     ) -> None:
         """The executor says that a task has ended: with its result, or that goes the other way."""
         if not status.data and not task.has_result:
@@ -304,7 +312,7 @@ class FineGrainedCore:
         self._strike_out(tid, executor)
         if task.has_result:
             return
-        results = _results_of(tid, status)
+        results = results_of(tid, status)
         if executor.has_attached:
             self._end(task.agent_id, results)
         else:
@@ -313,14 +321,16 @@ class FineGrainedCore:
     def _not_run(
         self,
         tid: int,
-        task: _Task,
-        executor: _Executor,
+        task: Task,
+        executor: Executor,
         status: mesos_pb2.TaskStatus,
         now: float,
     ) -> None:
         """A task has not come to its executor: it may be tried again, wherever that is."""
         self._strike_out(tid, executor)
-        self._end(task.agent_id, _outcome(tid, spark_pb2.CANCELLED, status.message))
+        if task.has_result:
+            return  # the master has forgotten that it ran
+        self._end(task.agent_id, ended(tid, spark_pb2.CANCELLED, status.message))
         state = mesos_pb2.TaskState.Name(status.state)
         _log.info("Task was not launched", task=tid, state=state, reason=status.message)
         if status.state == mesos_pb2.TASK_ERROR:
@@ -341,7 +351,7 @@ class FineGrainedCore:
                 each.outcomes.extend([spark_pb2.SUCCESS] * missing)
         known.MergeFrom(results)
 
-    def _strike_out(self, tid: int, executor: _Executor) -> None:
+    def _strike_out(self, tid: int, executor: Executor) -> None:
         del self._tasks[tid]
         executor.task_ids.discard(tid)
 
@@ -372,14 +382,14 @@ class FineGrainedCore:
             self._forget(agent_id, "its agent is lost", charges_tasks=True)
             return
         executor = self._executors[agent_id]
-        reason = f"the executor has ended: {_describe_status(failure.status)}"
+        reason = f"the executor has ended: {describe_exit(failure.status)}"
         is_expected = self._stopping or not (executor.has_attached or executor.task_ids)
         self._forget(agent_id, reason, charges_tasks=executor.has_attached)
         if not is_expected:
             self._blame(agent_id, reason, now)
 
     def _executor_ended(
-        self, agent_id: str, executor: _Executor, status: mesos_pb2.TaskStatus, now: float
+        self, agent_id: str, executor: Executor, status: mesos_pb2.TaskStatus, now: float
     ) -> None:
         """A task has ended with its executor."""
         verdict = judge(status, executor.has_attached)
@@ -432,7 +442,8 @@ class FineGrainedCore:
     # -- what the driver tells --------------------------------------------------------------------
 
     def timer_fired(self, name: str, now: float) -> None:
-        raise NotImplementedError("no timers are set")
+        if not self._stopping:
+            self._look_for_strangers(now)
 
     def revive(self, now: float) -> None:
         """Ask once until offers come, or something is freed for which there may be some."""
@@ -471,31 +482,8 @@ class FineGrainedCore:
         if offers:
             self._call(calls.decline(offers, refuse_seconds))
 
-    def _kill(self, tid: int, task: _Task) -> None:
+    def _kill(self, tid: int, task: Task) -> None:
         self._call(calls.kill(self._mesos_id(tid), task.agent_id))
 
     def _call(self, call: calls.Call) -> None:
         self._effects.append(CallMaster(call))
-
-
-def _results_of(tid: int, status: mesos_pb2.TaskStatus) -> spark_pb2.TaskResults:
-    """Return what the status of a task holds."""
-    try:
-        results = spark_pb2.TaskResults.FromString(status.data)
-    except DecodeError:
-        results = spark_pb2.TaskResults()
-    if list(results.task_ids) == [tid] and len(results.payloads) == len(results.workers) == 1:
-        return results
-    return _outcome(tid, spark_pb2.WORKER_LOST, "its executor sent what is no result")
-
-
-def _outcome(tid: int, outcome: spark_pb2.Outcome, text: str) -> spark_pb2.TaskResults:
-    return spark_pb2.TaskResults(
-        task_ids=[tid], outcomes=[outcome], payloads=[text.encode()], workers=[-1]
-    )
-
-
-def _describe_status(status: int) -> str:
-    """Say what a wait status means."""
-    signal = status & 0x7F
-    return f"killed by signal {signal}" if signal else f"exited with code {status >> 8}"
