@@ -29,7 +29,13 @@ from minimesos.master.master import Master, master_info
 from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.testing import builders
 from minimesos.testing.checkers import Checkers
-from minimesos.testing.executors import COMMAND_EXECUTOR, Behaviour, Containers, StartProgram
+from minimesos.testing.executors import (
+    COMMAND_EXECUTOR,
+    Behaviour,
+    Containers,
+    MakeExecutor,
+    StartProgram,
+)
 from minimesos.testing.framework import SimFramework
 from minimesos.testing.network import Faults, Network
 from minimesos.testing.simulator import Node, Simulator
@@ -71,6 +77,7 @@ class SimCluster:
         self.frameworks: dict[str, SimFramework] = {}
         self.behaviours: dict[str, Behaviour] = {}  # by task or executor id
         self.programs: dict[str, StartProgram] = {}  # that tasks are instead, by framework id
+        self.executors: dict[str, MakeExecutor] = {}  # of a kind of their own, by framework id
         self.checkers = Checkers(self)
         if check:
             self.simulator.observers.append(self.checkers)
@@ -88,7 +95,7 @@ class SimCluster:
         }
         for name in names:
             self._containers[name] = Containers(
-                self.simulator, name, self.behaviours, self.programs
+                self.simulator, name, self.behaviours, self.programs, self.executors
             )
             self._start_agent(name)
         registered = self.run_until(

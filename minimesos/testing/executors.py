@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from minimesos.actor import Effect
+from minimesos.actor import Actor, Effect
 from minimesos.agent.containers import (
     ContainerExited,
     ContainerLaunched,
@@ -80,10 +80,17 @@ StartProgram = Callable[[mesos_pb2.TaskInfo, str, Callable[[mesos_pb2.TaskState]
 """Starts a task on a host; the program calls what it is given once, when it ends by itself."""
 
 
+EXECUTOR_KIND = "spark-executor"
+"""What simulated executors of Spark are to their drivers."""
+
+MakeExecutor = Callable[[LaunchContainer, ExecutorSession, str], Actor]
+"""Makes an executor with a session and a host; it says nothing but what the world performs."""
+
+
 class Containers:
     """The containerizer of one simulated agent.
 
-    Behaviours are looked up by task or executor id, programs by framework id.
+    Behaviours are looked up by task or executor id, programs and executors by framework id.
     """
 
     def __init__(
@@ -92,12 +99,14 @@ class Containers:
         host: str,
         behaviours: Mapping[str, Behaviour],
         programs: Mapping[str, StartProgram],
+        executors: Mapping[str, MakeExecutor],
     ) -> None:
         self.agent: Node  # whoever is the agent now; containers outlive agent processes
         self._simulator = simulator
         self._host = host
         self._behaviours = behaviours
         self._programs = programs
+        self._executors = executors
         self._running: dict[str, Node] = {}  # by container id
         self._owners: dict[str, ExecutorOwner] = {}
         self._launching: set[str] = set()
@@ -140,11 +149,13 @@ class Containers:
     def _executor(self, agent: Node, effect: LaunchContainer) -> Node:
         random = self._simulator.random_of(f"executor/{effect.container_id}")
         environment = ExecutorEnvironment.parse(effect.environment)
+        session = ExecutorSession(environment, ids=RandomIds(random), random=random)
+        make = self._executors.get(environment.framework_id)
         node = Node(
             name=f"executor {effect.executor_id}",
-            kind="executor",
+            kind="executor" if make is None else EXECUTOR_KIND,
             host=self._host,
-            actor=ExecutorSession(environment, ids=RandomIds(random), random=random),
+            actor=session if make is None else make(effect, session, self._host),
             other_effect=lambda news: owner.hear(news),
             on_stop=lambda stop: self._exited(agent, effect.container_id, stop.exit_code << 8),
         )

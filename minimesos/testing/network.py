@@ -125,6 +125,8 @@ class Network:
             return
         kind, data = type(message), message.SerializeToString()
         target = connection.other(end)
+        if target is end:
+            return  # it is about to be refused
 
         def deliver() -> None:
             if target.open:

@@ -26,9 +26,9 @@ from minimesos.proto.mesos.v1 import mesos_pb2
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends.coarse_task import SECRET_VARIABLE
 from minimesos.spark.settings.executors import HEARTBEAT_INTERVAL
+from minimesos.testing.executors import EXECUTOR_KIND
 from minimesos.testing.simulator import Node, Simulator
 
-EXECUTOR_KIND = "spark-executor"
 CONNECT_TIMEOUT_S = 10.0
 TASK_S = 1.0
 

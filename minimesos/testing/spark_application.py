@@ -12,6 +12,7 @@ under its framework's id, remembering nothing but the tasks that are to be done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from minimesos.actor import Actor
 from minimesos.drivers.scheduler_session import SchedulerSession
@@ -26,6 +27,18 @@ from minimesos.testing.cluster import DRIVER_PORT, SimCluster
 from minimesos.testing.framework import SimFramework
 from minimesos.testing.simulated_executor import ExecutorProgram
 from minimesos.testing.spark_driver import SimDriver, StopDriver, TasksWait, Tell, Work
+
+
+class SimExecutor(Protocol):
+    """What a test does to an executor."""
+
+    def freeze(self) -> None:
+        """Do and notice nothing any more."""
+        ...
+
+    def die(self) -> None:
+        """End without a word."""
+        ...
 
 
 class SimSparkApplication(SimFramework):
@@ -59,7 +72,7 @@ class SimSparkApplication(SimFramework):
         self.secret = b""
         self.driver: SimDriver
         self._lives = 0
-        self.executors: dict[str, ExecutorProgram] = {}
+        self.executors: dict[str, SimExecutor] = {}
         """The newest of each id that was started."""
         cluster.add(self, wait)
 

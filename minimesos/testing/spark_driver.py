@@ -42,7 +42,7 @@ from minimesos.spark.backends.mesos_core import (
 from minimesos.spark.settings.executors import NETWORK_TIMEOUT
 from minimesos.spark.settings.mesos import MESOS_COARSE_SHUTDOWN_TIMEOUT
 from minimesos.testing.checkers import Violation
-from minimesos.testing.simulated_executor import EXECUTOR_KIND
+from minimesos.testing.executors import EXECUTOR_KIND
 
 if TYPE_CHECKING:
     from minimesos.testing.spark_application import SimSparkApplication
@@ -106,6 +106,10 @@ class Work:
         self.running[executor_id].difference_update(task_ids)
         self.done.update(task_ids)
 
+    def results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
+        """Note ends, which are all successes."""
+        self.ended(executor_id, results.task_ids)
+
     def lost(self, executor_id: str) -> None:
         """What an executor ran has to be done again."""
         self.waiting.extend(sorted(self.running.pop(executor_id, ())))
@@ -150,7 +154,7 @@ class SimDriver:
             ExecutorLeaves: lambda effect: self._retire(effect.executor_id, effect.reason),
             SendToExecutor: lambda effect: self._send(effect.executor_id, effect.frame),
             AskForTasks: self._ask_for_tasks,
-            TaskResults: lambda effect: app.work.ended(effect.executor_id, effect.results.task_ids),
+            TaskResults: lambda effect: self._results(effect.executor_id, effect.results),
             GiveUp: lambda effect: app.given_up.append(effect.message),
             SetTimer: lambda effect: self._effects.append(
                 SetTimer(_CORE + effect.name, effect.at_s)
@@ -291,15 +295,25 @@ class SimDriver:
     def _hear_executor(self, executor_id: str, frame: spark_pb2.ExecutorFrame) -> None:
         self._heard(executor_id)
         if frame.HasField("results"):
-            self._app.work.ended(executor_id, frame.results.task_ids)
-            self._feed()
+            if self.core.launches_on_offers:
+                self._tell("results", executor_id, frame.results)
+            else:
+                self._results(executor_id, frame.results)
 
     def _heard(self, executor_id: str) -> None:
         silent_s = NETWORK_TIMEOUT.read(self._app.conf)
         self._effects.append(SetTimer(_SILENCE + executor_id, self._now + silent_s))
 
+    def _results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
+        self._app.work.results(executor_id, results)
+        self._feed()
+
     def _feed(self) -> None:
-        """Give executors tasks that wait."""
+        """Give executors tasks that wait, or ask for cores for these."""
+        if self.core.launches_on_offers:
+            if self._app.work.waiting:
+                self._tell("revive")
+            return
         for executor_id, register in self.executors.items():
             frame = self._app.work.take(executor_id, register.cores)
             if frame.tasks:
@@ -316,6 +330,9 @@ class SimDriver:
         if peer is not None:
             self._effects.append(Close(peer))
             self._forget(executor_id, reason, caused_by_tasks)
+        elif self.core.launches_on_offers:
+            self._app.work.lost(executor_id)  # which it was launched with
+            self._feed()
 
     def _retire(self, executor_id: str, reason: str) -> None:
         """It has been asked to end, which it may do in its own time."""
