@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+SOAK   := 40
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test soak check proto bench docs
@@ -33,8 +34,8 @@ demo: $(VENV)/.user-stamp  ## start a small cluster and run two driver scripts o
 test: $(VENV)/.dev-stamp  ## run the tests
 	@$(BIN)/python -m pytest
 
-soak: $(VENV)/.dev-stamp  ## try forty times as many random stories as the tests do
-	@$(BIN)/python -m pytest -m seeds --soak 40
+soak: $(VENV)/.dev-stamp  ## try SOAK (40) times as many random stories as the tests do
+	@$(BIN)/python -m pytest -m seeds --soak $(SOAK)
 
 check: $(VENV)/.dev-stamp  ## lint, types, layers, generated files
 	@$(BIN)/ruff format --check .
