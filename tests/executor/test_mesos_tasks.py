@@ -42,13 +42,14 @@ class NoWorkers:
 
 
 class Link:
-    """A driver that notes why the executor gives up."""
+    """A driver that notes what it is sent, and why the executor gives up."""
 
     def __init__(self) -> None:
+        self.sent: list[spark_pb2.ExecutorFrame] = []
         self.given_up: list[str] = []
 
     def send(self, frame: spark_pb2.ExecutorFrame) -> None:
-        pass
+        self.sent.append(frame)
 
     def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
         pass
@@ -66,17 +67,26 @@ class Executor:
     def __init__(self, local_dir: Path) -> None:
         self.link = Link()
         self.reported: list[tuple[int, mesos_pb2.TaskState]] = []
+        self.data: list[bytes] = []
         identity = Identity("S1", "host", 1)
         self.control = MesosTaskControl(
             SelectorReactor(), NoWorkers(), identity, self.link, self._report
         )
         self._local_dir = local_dir
 
-    def configure(self) -> None:
-        self.control.configure({}, str(self._local_dir))
+    def configure(self, **conf: str) -> None:
+        texts = {"spark." + name.replace("_", "."): text for name, text in conf.items()}
+        self.control.configure(texts, str(self._local_dir))
+
+    def started(self) -> list[int]:
+        """Have the pool note what it is given from now on, instead of doing it."""
+        started: list[int] = []
+        self.control.pool.submit = lambda batch: started.extend(batch.task_ids)  # type: ignore[method-assign]
+        return started
 
     def _report(self, task_id: int, state: mesos_pb2.TaskState, data: bytes, text: str) -> None:
         self.reported.append((task_id, state))
+        self.data.append(data)
 
 
 @pytest.fixture
@@ -113,3 +123,53 @@ def test_an_executor_whose_directory_is_gone_blames_no_task(
     assert executor.reported == []
     (reason,) = executor.link.given_up
     assert "where its blocks were, is gone" in reason
+
+
+STAGE = spark_pb2.DriverFrame(stages=[spark_pb2.Stage(stage_key=3, binary=b"closure")])
+TASK = spark_pb2.TaskBatch(stage_key=3, task_ids=[7], partitions=[0], attempts=[0])
+
+
+def test_a_task_waits_for_settings_and_for_its_stage(executor: Executor) -> None:
+    started = executor.started()
+    executor.control.launch(7, TASK.SerializeToString())
+    executor.configure()
+    assert started == []
+    executor.control.handle(STAGE)
+    assert started == [7]
+    assert executor.reported == []  # not before it has run for a while
+
+
+def test_a_task_without_data_waits_for_its_description_and_a_description_for_its_launch(
+    executor: Executor,
+) -> None:
+    started = executor.started()
+    executor.configure()
+    executor.control.handle(STAGE)
+    executor.control.launch(7, b"")
+    assert started == []
+    other = spark_pb2.TaskBatch(stage_key=3, task_ids=[8], partitions=[1], attempts=[0])
+    executor.control.handle(spark_pb2.DriverFrame(tasks=[TASK, other]))
+    assert started == [7]
+    executor.control.launch(8, b"")
+    assert started == [7, 8]
+
+
+def test_data_that_are_no_description_fail_their_task_only(executor: Executor) -> None:
+    executor.configure()
+    executor.control.launch(7, b"\xff")
+    assert executor.reported == [(7, mesos_pb2.TASK_FAILED)]
+    assert executor.link.given_up == []
+
+
+def test_a_small_result_goes_with_the_status_and_a_large_one_to_the_driver(
+    executor: Executor,
+) -> None:
+    executor.configure(task_maxDirectResultSize="10")
+    executor.control.ended([7, 8], [], [b"x" * 10, b"x" * 11], 0)
+    executor.control.turn()
+    assert executor.reported == [(7, mesos_pb2.TASK_FINISHED), (8, mesos_pb2.TASK_FINISHED)]
+    small, large = executor.data
+    assert spark_pb2.TaskResults.FromString(small).payloads == [b"x" * 10]
+    assert large == b""
+    (frame,) = executor.link.sent
+    assert frame.results.task_ids == [8]
