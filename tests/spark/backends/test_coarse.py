@@ -8,6 +8,7 @@ import pytest
 
 from minimesos.actor import Effect, SetTimer
 from minimesos.proto.mesos.v1 import mesos_pb2, scheduler_pb2
+from minimesos.resources import Resources
 from minimesos.spark.backends.coarse import (
     DOUBT_S,
     RECONCILE,
@@ -111,6 +112,47 @@ def test_an_offer_that_does_not_fit_is_declined_without_a_filter(driver: Told) -
     (call,) = driver.calls()
     assert [each.value for each in call.decline.offer_ids] == ["o1"]
     assert not call.decline.HasField("filters")
+
+
+def test_executors_on_one_offer_are_launched_by_one_call_with_what_each_is_told_to_take() -> None:
+    driver = Told(executor_cores=4, mesos_extra_cores=1)
+    driver.subscribe()
+    driver.effects()
+    driver.offer("a1", "cpus:9;mem:8192")
+    (call,) = driver.calls()
+    (operation,) = call.accept.operations
+    tasks = operation.launch.task_infos
+    assert [task.task_id.value for task in tasks] == ["0", "1"]
+    assert [Resources.from_proto(task.resources).cpus for task in tasks] == [4, 4]
+    assert all(" --cores 5 " in task.command.value for task in tasks)
+
+
+def test_offers_that_come_together_are_each_answered_once_with_the_filter_of_their_reason() -> None:
+    driver = Told(executor_cores=2, mesos_constraints="zone:a")
+    driver.subscribe()
+    driver.effects()
+    offers = [
+        builders.offer(id, f"cpus:{cpus};mem:8192", agent_id=id, attributes=f"zone:{zone}")
+        for id, cpus, zone in (
+            ("far", 2, "b"),
+            ("small", 1, "a"),
+            ("fit", 2, "a"),
+            ("away", 2, "b"),
+        )
+    ]
+    driver.core.offers(offers, driver.now)
+    answers = sorted(
+        (offer_id.value, Call.Type.Name(call.type), call.decline.filters.refuse_seconds)
+        for call in driver.calls()
+        for offer_id in (*call.accept.offer_ids, *call.decline.offer_ids)
+    )
+    default_s = mesos_pb2.Filters().refuse_seconds
+    assert answers == [
+        ("away", "DECLINE", 120),
+        ("far", "DECLINE", 120),
+        ("fit", "ACCEPT", default_s),
+        ("small", "DECLINE", default_s),
+    ]
 
 
 def test_a_reason_that_lasts_keeps_offers_away(driver: Told) -> None:
@@ -222,6 +264,7 @@ def test_each_end_of_an_executor_has_offers_come_back_once(driver: Told) -> None
         driver.update(id, "FINISHED")
     assert driver.kinds() == ["REVIVE"]
     assert driver.core.is_idle
+    assert driver.core.total_cores_acquired == 0
 
 
 def test_a_state_of_a_newer_mesos_counts_as_lost(driver: Told) -> None:
@@ -236,9 +279,11 @@ def test_the_loss_of_an_agent_alone_changes_nothing(driver: Told) -> None:
         scheduler_pb2.Event.Failure(agent_id=mesos_pb2.AgentID(value="a1")), driver.now
     )
     assert driver.effects() == []
+    assert driver.core.total_cores_acquired == 1
     assert not driver.core.is_idle
     driver.update("0", "LOST")
     assert len(gone(driver.effects())) == 1
+    assert driver.core.total_cores_acquired == 0
     assert driver.core.is_idle
 
 

@@ -64,14 +64,15 @@ def test_an_installation_of_spark_itself_is_not_taken_for_ours(tmp_path: Path) -
     assert command({"spark.home": home}).value == OWN
 
 
+@pytest.mark.parametrize("kind", ["spark", "fine"])
 @pytest.mark.parametrize("source", ["setting", "variable"])
-def test_an_archive_is_fetched_and_run_from_the_directory_in_it(source: str) -> None:
+def test_an_archive_is_fetched_and_run_from_the_directory_in_it(source: str, kind: str) -> None:
     uri = "hdfs:///test-app-1.0.0.tgz"
     if source == "setting":
-        info = command({"spark.executor.uri": uri, "spark.mesos.executor.home": "/opt"})
+        info = command({"spark.executor.uri": uri, "spark.mesos.executor.home": "/opt"}, kind)
     else:
-        info = command({}, SPARK_EXECUTOR_URI=uri)
-    assert info.value == f"cd test-app-1*/ && exec ./bin/minimesos-executor spark {QUOTED}"
+        info = command({}, kind, SPARK_EXECUTOR_URI=uri)
+    assert info.value == f"cd test-app-1*/ && exec ./bin/minimesos-executor {kind} {QUOTED}"
     assert [each.value for each in info.uris] == [uri]
 
 

@@ -82,15 +82,21 @@ def test_a_limit_that_is_raised_is_used() -> None:
 
 
 def test_without_executor_cores_an_executor_takes_all_whole_cores_of_the_offer() -> None:
-    assert cores(answers([offer(1, 5.9)])) == [[5]]
+    (answer,) = answers([offer(1, 5.9)])
+    assert cores([answer]) == [[5]]
+    assert taken(answer, "cpus") == [("*", 5)]
 
 
 def test_with_executor_cores_an_executor_takes_exactly_these() -> None:
-    assert cores(answers([offer(1, 5)], settings(executor_cores=4))) == [[4]]
+    (answer,) = answers([offer(1, 5)], settings(executor_cores=4))
+    assert cores([answer]) == [[4]]
+    assert taken(answer, "cpus") == [("*", 4)]
 
 
 def test_cores_max_caps_a_single_executor() -> None:
-    assert cores(answers([offer(1, 11)], settings(cores_max=10))) == [[10]]
+    (answer,) = answers([offer(1, 11)], settings(cores_max=10))
+    assert cores([answer]) == [[10]]
+    assert taken(answer, "cpus") == [("*", 10)]
 
 
 def test_cores_max_is_rounded_down_to_a_multiple_of_executor_cores() -> None:
@@ -125,7 +131,7 @@ def test_executors_are_spread_round_robin_over_offers() -> None:
 
 
 def test_one_offer_carries_several_executors_when_executor_cores_is_set() -> None:
-    (answer,) = answers([offer(1, 4)], settings(executor_cores=2))
+    (answer,) = answers([offer(1, 4, mem=2 * 1408)], settings(executor_cores=2))
     assert [launch.cores for launch in answer.launches] == [2, 2]
     assert [launch.executor_id for launch in answer.launches] == ["0", "1"]
 
