@@ -104,6 +104,40 @@ def test_the_tasks_of_a_killed_executor_run_again(
         assert sorted(map(len, cached.values().collect())) == [3, 3]  # its map outputs came back
 
 
+def test_tasks_of_a_cancelled_job_are_killed_and_their_executors_go_on(
+    three_cores: ProcessCluster, tmp_path: Path
+) -> None:
+    gate, started = tmp_path / "gate", tmp_path / "started"
+    started.mkdir()
+
+    def wait(number: int) -> None:
+        import fcntl
+        import os
+
+        (started / f"{number}-{os.getpid()}").touch()
+        with open(gate) as held:
+            fcntl.flock(held, fcntl.LOCK_SH)
+
+    with open(gate, "w") as held, context(three_cores, "cancelled", FINE) as sc:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        job = _in_thread(lambda: sc.parallelize(range(4), 4).foreach(wait))
+        eventually(lambda: len(list(started.iterdir())) == 4, "all tasks run")
+        executors = {executor_of(mark) for mark in started.iterdir()}
+        sc.cancelAllJobs()
+        with pytest.raises(Exception, match="cancelled"):
+            job()
+        killed = ["TASK_KILLED"] * 4
+        eventually(lambda: states_of_tasks(three_cores, "cancelled") == killed, "all are killed")
+        assert sc.parallelize(range(4), 4).count() == 4
+        assert all(executor.is_running() for executor in executors)
+    assert len(executors) == 2
+
+
+def states_of_tasks(cluster: ProcessCluster, name: str) -> list[str]:
+    (framework,) = [each for each in state_of(cluster)["frameworks"] if each["name"] == name]
+    return [task["state"] for task in (*framework["tasks"], *framework["completed_tasks"])]
+
+
 def executor_of(mark: Path) -> psutil.Process:
     """Return the control process of the worker that has left a mark."""
     worker = psutil.Process(int(mark.name.partition("-")[2]))

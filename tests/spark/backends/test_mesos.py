@@ -216,17 +216,49 @@ def test_an_error_of_the_master_fails_all_jobs(cluster: LocalCluster) -> None:
     assert str(info.value) == "Exiting due to error from cluster scheduler: Framework failed over"
 
 
-def test_a_second_stop_only_warns(cluster: LocalCluster, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stop_waits_until_the_executors_have_ended_by_themselves(cluster: LocalCluster) -> None:
+    with cluster.spark_context(**{"spark.mesos.coarse.shutdownTimeout": "1h"}) as sc:
+        id = sc.applicationId
+        assert sc.parallelize(range(4), 2).count() == 4
+    assert ends(cluster, id) == ["TASK_FINISHED"]
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What the backend logs, though contexts keep the records of our packages to themselves."""
+    logger = logging.getLogger("minimesos.spark.backends.mesos")
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def test_but_no_longer_than_is_set(
+    cluster: LocalCluster, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sc = cluster.spark_context(**{"spark.mesos.coarse.shutdownTimeout": "150ms"})
+    id = sc.applicationId
+    assert sc.parallelize(range(4), 2).count() == 4
+    monkeypatch.setattr(backend_of(sc)._server, "shut_down_executors", lambda: None)
+    started = time.monotonic()
+    sc.stop()
+    assert time.monotonic() - started >= 0.15
+    assert "executors did not end in time seconds=0.15" in log.messages
+    assert ends(cluster, id) == ["TASK_KILLED"]
+
+
+def ends(cluster: LocalCluster, framework_id: str) -> list[str]:
+    """Return how the executors of an application ended that is over."""
+    frameworks = cluster.master.snapshot()["completed_frameworks"]
+    (framework,) = [each for each in frameworks if each["id"] == framework_id]
+    return [task["state"] for task in framework["completed_tasks"]]
+
+
+def test_a_second_stop_only_warns(cluster: LocalCluster, log: pytest.LogCaptureFixture) -> None:
     context = cluster.spark_context()
     backend = backend_of(context)
     context.stop()
-    logger = logging.getLogger("minimesos.spark.backends.mesos")
-    logger.addHandler(caplog.handler)
-    try:
-        on_loop(backend.stop)
-    finally:
-        logger.removeHandler(caplog.handler)
-    assert "the backend is being stopped already" in caplog.messages
+    on_loop(backend.stop)
+    assert "the backend is being stopped already" in log.messages
 
 
 def test_an_executor_that_is_not_needed_is_killed_and_its_core_used_again(

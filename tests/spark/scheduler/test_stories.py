@@ -136,6 +136,22 @@ def test_only_lost_map_outputs_are_computed_again(new_cluster):
     assert sum(cluster.launches(0).values()) == 6  # two of four were on the executor that died
 
 
+def test_map_tasks_that_were_done_are_run_again_when_their_executor_dies_while_others_run(
+    new_cluster,
+):
+    cluster = new_cluster(executors=2)
+    cluster.duration = lambda stage, partition: 1.0 if partition == 3 else 0.01
+    job = cluster.submit(two_stages(cluster), lambda task, pairs: dict(pairs))
+    cluster.advance(0.5)
+    (idle,) = [each for each in cluster.executors.values() if not each.running]
+    assert cluster.launches(0) == {0: 1, 1: 1, 2: 1, 3: 1}
+    cluster.kill(idle)
+    cluster.run_until(lambda: job in cluster.ended)
+    assert {word: n for part in cluster.results(job) for word, n in part.items()} == COUNTS
+    assert sorted(cluster.launches(0).values()) == [1, 1, 2, 2]  # two were on the one that died
+    assert cluster.launches(0)[3] == 1
+
+
 def test_a_later_job_computes_what_was_lost_since_the_shuffle_was_written(new_cluster):
     cluster = new_cluster(executors=2)
     counts = two_stages(cluster)
