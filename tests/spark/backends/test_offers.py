@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from minimesos.proto.mesos.v1 import mesos_pb2
+from minimesos.resources import Resources
 from minimesos.spark.backends.ledger import Ledger
 from minimesos.spark.backends.offers import Answer, CoarseSettings, answer_offers
 from minimesos.testing import builders
@@ -139,6 +142,29 @@ def test_one_offer_carries_several_executors_when_executor_cores_is_set() -> Non
 def test_offers_of_one_agent_are_not_merged() -> None:
     twins = [builders.offer(id, "cpus:1;mem:8192", agent_id="agent") for id in ("o1", "o2")]
     assert cores(answers(twins, settings(executor_cores=2))) == [[], []]
+
+
+@pytest.mark.seeds(20)
+def test_no_more_is_taken_than_is_offered_or_allowed_and_ids_count_up(seed: int) -> None:
+    dice = Random(seed)
+    cores_max = dice.randint(1, 20)
+    size = dice.choice([{}, {"executor_cores": dice.randint(1, 3)}])
+    conf = settings(cores_max=cores_max, executor_memory="100m", **size)
+    ledger, ids = Ledger(executor_limit=dice.choice([None, 3])), list[str]()
+    for _ in range(30):
+        cpus, mem = [0.5, 1, 2.5, 4, 8], [100, 484, 1000, 4000]
+        offers = [offer(n, dice.choice(cpus), dice.choice(mem)) for n in range(3)]
+        for answer in answers(offers, conf, ledger):
+            launched = [Resources.from_proto(launch.resources) for launch in answer.launches]
+            total = sum(launched, Resources.EMPTY)
+            assert Resources.from_proto(answer.offer.resources).contains(total)
+            ids += [launch.executor_id for launch in answer.launches]
+        assert ledger.total_cores_acquired <= cores_max
+        assert len(ledger.executors) <= (ledger.executor_limit or cores_max)
+        for id in [id for id in ledger.executors if dice.random() < 0.3]:
+            ledger.end(id)
+    assert sorted(ids, key=int) == [str(number) for number in range(len(ids))]
+    assert ids or conf.max_cores == 0
 
 
 # -- memory, roles, GPUs, ports -------------------------------------------------------------------
