@@ -250,6 +250,16 @@ def test_cached_partitions_of_a_lost_executor_are_computed_elsewhere(new_cluster
     assert cluster.now - started < 1.0
 
 
+def test_cached_partitions_of_a_lost_executor_are_computed_again_from_their_shuffle(new_cluster):
+    cluster = new_cluster(executors=2)
+    sums = pairs_of(cluster).reduceByKey(lambda a, b: a + b, 3)
+    sums.cache()
+    expected = sorted(sums.collect())
+    cluster.kill(cluster.executors["0"])
+    cluster.settle()
+    assert sorted(sums.collect()) == expected
+
+
 def test_tasks_name_the_worker_that_has_their_input(new_cluster):
     cluster = new_cluster(executors=1, cores=2)
     rdd = cluster.parallelize(range(2), 2)

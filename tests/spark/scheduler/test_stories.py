@@ -150,6 +150,7 @@ def test_map_tasks_that_were_done_are_run_again_when_their_executor_dies_while_o
     assert {word: n for part in cluster.results(job) for word, n in part.items()} == COUNTS
     assert sorted(cluster.launches(0).values()) == [1, 1, 2, 2]  # two were on the one that died
     assert cluster.launches(0)[3] == 1
+    assert cluster.launches(1) == {0: 1, 1: 1, 2: 1}  # none of which has missed its input
 
 
 def test_a_later_job_computes_what_was_lost_since_the_shuffle_was_written(new_cluster):
