@@ -23,6 +23,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends import calls
 from minimesos.spark.backends.coarse_task import CoarseTasks
 from minimesos.spark.backends.endings import ENDED, is_duplicate, judge
+from minimesos.spark.backends.exclusion import Exclusion
 from minimesos.spark.backends.ledger import Executor, Ledger
 from minimesos.spark.backends.mesos_core import (
     CallMaster,
@@ -36,8 +37,6 @@ from minimesos.spark.backends.shortage import Shortage
 from minimesos.spark.setting_kinds import Texts
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.mesos import (
-    EXCLUDE_AGENT_AFTER_FAILURES,
-    EXCLUDE_AGENT_TIMEOUT,
     MESOS_FAILOVER_TIMEOUT,
     MESOS_FRAMEWORK_ID,
     MESOS_ROLE,
@@ -63,8 +62,7 @@ class CoarseGrainedCore:
     def __init__(self, conf: Texts, tasks: CoarseTasks) -> None:
         self._tasks = tasks
         self._settings = CoarseSettings.from_conf(conf)
-        self._exclude_after = EXCLUDE_AGENT_AFTER_FAILURES.read(conf)
-        self._exclude_s = EXCLUDE_AGENT_TIMEOUT.read(conf)
+        self._exclusion = Exclusion.of(conf)
         self._ledger = Ledger(0 if DYNAMIC_ALLOCATION_ENABLED.read(conf) else None)
         self._shortage = Shortage(self._settings, MESOS_ROLE.read(conf))
         self._last_failure = ""
@@ -168,11 +166,7 @@ class CoarseGrainedCore:
                 reason=self._last_failure,
             )
             return
-        message = (
-            f"no executor can be had: on each agent that was offered {self._exclude_after} of them "
-            f"have failed; the last one: {self._last_failure}"
-        )
-        self._effects.append(GiveUp(message))
+        self._effects.append(GiveUp(self._exclusion.hopeless(self._last_failure)))
 
     def _accept(self, answer: Answer) -> None:
         offer = answer.offer
@@ -242,14 +236,7 @@ class CoarseGrainedCore:
             _log.warning(
                 "Executor did not start", executor=executor_id, agent=agent.hostname, reason=reason
             )
-        if agent.failed(reason, self._exclude_after, self._exclude_s, now):
-            _log.warning(
-                "Agent excluded",
-                agent=agent.hostname,
-                failures=self._exclude_after,
-                seconds=round(self._exclude_s),
-                reason=reason,
-            )
+        self._exclusion.blame(agent, reason, now)
 
     def executor_failed(self, failure: scheduler_pb2.Event.Failure, now: float) -> None:
         # The loss of executors arrives as updates of their tasks.

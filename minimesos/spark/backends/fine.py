@@ -24,6 +24,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.backends import calls
 from minimesos.spark.backends.constraints import unmet
 from minimesos.spark.backends.endings import ENDED, judge
+from minimesos.spark.backends.exclusion import Exclusion
 from minimesos.spark.backends.fine_ledger import Executor, Task, describe_exit, ended, results_of
 from minimesos.spark.backends.fine_offers import FineSettings, Lacking, Opening
 from minimesos.spark.backends.fine_task import FineTasks
@@ -39,8 +40,6 @@ from minimesos.spark.backends.mesos_core import (
 )
 from minimesos.spark.setting_kinds import Texts
 from minimesos.spark.settings.mesos import (
-    EXCLUDE_AGENT_AFTER_FAILURES,
-    EXCLUDE_AGENT_TIMEOUT,
     MESOS_FRAMEWORK_ID,
 )
 from minimesos.spark.settings.scheduling import DEFAULT_PARALLELISM
@@ -79,8 +78,7 @@ class FineGrainedCore:
         self._describe = tasks
         self._settings = FineSettings.from_conf(conf)
         self._default_parallelism = DEFAULT_PARALLELISM.read(conf) or PARALLELISM
-        self._exclude_after = EXCLUDE_AGENT_AFTER_FAILURES.read(conf)
-        self._exclude_s = EXCLUDE_AGENT_TIMEOUT.read(conf)
+        self._exclusion = Exclusion.of(conf)
         self._has_ancestors = MESOS_FRAMEWORK_ID.read(conf) is not None
         self._suffix = ""
         self._executors: dict[str, Executor] = {}  # by agent id
@@ -414,15 +412,7 @@ class FineGrainedCore:
     def _blame(self, agent_id: str, reason: str, now: float) -> None:
         if self._stopping:
             return
-        agent = self._agents[agent_id]
-        if agent.failed(reason, self._exclude_after, self._exclude_s, now):
-            _log.warning(
-                "Agent excluded",
-                agent=agent.hostname,
-                failures=self._exclude_after,
-                seconds=round(self._exclude_s),
-                reason=reason,
-            )
+        if self._exclusion.blame(self._agents[agent_id], reason, now):
             self._look_whether_stuck(now)
 
     def _look_whether_stuck(self, now: float) -> None:
@@ -432,12 +422,7 @@ class FineGrainedCore:
             return
         if all(agent.is_excluded(now) for agent in agents):
             last = max(agents, key=lambda agent: agent.excluded_until_s)
-            self._effects.append(
-                GiveUp(
-                    f"no executor can be had: on each agent that was offered {self._exclude_after} "
-                    f"of them have failed; the last one: {last.last_failure}"
-                )
-            )
+            self._effects.append(GiveUp(self._exclusion.hopeless(last.last_failure)))
 
     # -- what the driver tells --------------------------------------------------------------------
 
