@@ -1,11 +1,12 @@
 """One engine doing one list of workloads in a process of its own; started by run.py.
 
-    python benchmarks/engines.py ENGINE WORKLOAD ... [--text FILE]
+    python benchmarks/engines.py ENGINE WORKLOAD ... [--directory DIR] [--scale S] [--conf K=V]
 
-Prints one JSON line per workload: its name, seconds or rate as measured inside, and the checked
-result. The line of `first_count` is timed by run.py from the start of this process, because what a
-user waits for begins there. Every workload is the same function on every engine; an engine that
-cannot express one leaves it out. How each peer runs at its best: see README.md.
+ENGINE is `ours:MASTER`, `pyspark:MASTER`, `dask`, `ray` or `pool`. Prints one JSON line when
+a workload begins and one when it has ended, with seconds or a rate as measured inside, and the
+checked result. `first_count` is timed by run.py from the start of this process, because what a user
+waits for begins there. Every workload is the same function on every engine; an engine that cannot
+express one leaves it out. How each peer runs at its best: see README.md.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
-from operator import add
+from pathlib import Path
 from typing import Any
+
+import rdd_programs
+from rdd_programs import PROGRAMS, darts_inside
 
 PARTITIONS = 8
 SEQUENTIAL_COUNTS = 200
@@ -50,6 +54,10 @@ class Rdd:
     def __init__(self, sc: Any) -> None:
         self.sc = sc
 
+    def warm_up(self) -> None:
+        self.sc.addPyFile(rdd_programs.__file__)
+        self.count()
+
     def count(self) -> int:
         result: int = self.sc.parallelize(range(11), PARTITIONS).count()
         return result
@@ -58,14 +66,8 @@ class Rdd:
         rdd = self.sc.parallelize(range(self.empty_tasks), self.empty_tasks)
         return len(rdd.mapPartitions(nothing).collect())
 
-    def word_count(self, path: str) -> tuple[int, int]:
-        counts = (
-            self.sc.textFile(path, PARTITIONS)
-            .flatMap(lambda line: line.split())
-            .map(lambda word: (word, 1))
-            .reduceByKey(add)
-        )
-        return counts.count(), counts.values().sum()
+    def run(self, program: str, directory: Path, scale: float) -> Any:
+        return PROGRAMS[program](self.sc, directory, scale)
 
     def stop(self) -> None:
         self.sc.stop()
@@ -75,13 +77,14 @@ class PySpark(Rdd):
     empty_tasks = EMPTY_TASKS_PYSPARK
 
 
-def ours(master: str) -> Rdd:
-    from minimesos.spark import SparkContext
+def ours(master: str, settings: dict[str, str]) -> Rdd:
+    from minimesos.spark import SparkConf, SparkContext
 
-    return Rdd(SparkContext(master, "bench"))
+    conf = SparkConf().setMaster(master).setAppName("bench").setAll(settings.items())
+    return Rdd(SparkContext(conf=conf))
 
 
-def pyspark(master: str) -> Rdd:
+def pyspark(master: str, settings: dict[str, str]) -> Rdd:
     import pyspark
 
     os.environ["SPARK_HOME"] = os.path.dirname(pyspark.__file__)
@@ -91,17 +94,19 @@ def pyspark(master: str) -> Rdd:
     conf.set("spark.ui.enabled", "false")
     conf.set("spark.python.unix.domain.socket.enabled", "true")
     conf.set("spark.log.level", "ERROR")
+    conf.setAll(list(settings.items()))
     return PySpark(pyspark.SparkContext(conf=conf))
 
 
 class Dask:
-    empty_tasks = EMPTY_TASKS
-
     def __init__(self) -> None:
         from distributed import Client, LocalCluster
 
         self.cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
         self.client = Client(self.cluster)
+
+    def warm_up(self) -> None:
+        self.count()
 
     def count(self) -> int:
         futures = self.client.map(size, chunks(11, PARTITIONS), pure=False)
@@ -111,14 +116,17 @@ class Dask:
         futures = self.client.map(empty, range(EMPTY_TASKS), pure=False)
         return sum(result is not None for result in self.client.gather(futures))
 
+    def run(self, program: str, directory: Path, scale: float) -> int:
+        assert program == "pi"
+        futures = self.client.map(darts_inside, range(int(100 * scale)), pure=False)
+        return sum(self.client.gather(futures))
+
     def stop(self) -> None:
         self.client.close()
         self.cluster.close()
 
 
 class Ray:
-    empty_tasks = EMPTY_TASKS
-
     def __init__(self) -> None:
         import ray
 
@@ -127,6 +135,9 @@ class Ray:
         self.size = ray.remote(size)
         self.empty = ray.remote(empty)
 
+    def warm_up(self) -> None:
+        self.count()
+
     def count(self) -> int:
         return sum(self.ray.get([self.size.remote(chunk) for chunk in chunks(11, PARTITIONS)]))
 
@@ -134,17 +145,25 @@ class Ray:
         results = self.ray.get([self.empty.remote(i) for i in range(EMPTY_TASKS)])
         return sum(result is not None for result in results)
 
+    def run(self, program: str, directory: Path, scale: float) -> int:
+        assert program == "pi"
+        inside = self.ray.remote(darts_inside)
+        return sum(self.ray.get([inside.remote(i) for i in range(int(100 * scale))]))
+
     def stop(self) -> None:
         self.ray.shutdown()
 
 
 class Pool:
-    empty_tasks = EMPTY_TASKS
+    """Two bare processes: a floor for what work costs, not an engine."""
 
     def __init__(self) -> None:
         import multiprocessing
 
         self.pool = multiprocessing.Pool(2)
+
+    def warm_up(self) -> None:
+        self.count()
 
     def count(self) -> int:
         return sum(self.pool.map(size, chunks(11, PARTITIONS), chunksize=1))
@@ -153,66 +172,92 @@ class Pool:
         results = self.pool.map(empty, range(EMPTY_TASKS), chunksize=1)
         return sum(result is not None for result in results)
 
+    def run(self, program: str, directory: Path, scale: float) -> Any:
+        if program == "pi":
+            return sum(self.pool.map(darts_inside, range(int(100 * scale)), chunksize=1))
+        assert program == "word_count"
+        path = directory / "text"
+        counts: dict[str, int] = {}
+        parts = [(path, each) for each in chunks(path.stat().st_size, PARTITIONS)]
+        for part in self.pool.imap_unordered(words_of, parts):
+            for word, number in part.items():
+                counts[word] = counts[word] + number if word in counts else number
+        return [len(counts), sum(counts.values())]
+
     def stop(self) -> None:
-        self.pool.terminate()
-        self.pool.join()
+        self.pool.close()
 
 
-ENGINES: dict[str, Callable[[], Any]] = {
-    "ours-cluster": lambda: ours("local-cluster[2,1,1024]"),
-    "ours-local": lambda: ours("local[2]"),
-    "pyspark-cluster": lambda: pyspark("local-cluster[2,1,2048]"),
-    "pyspark-local": lambda: pyspark("local[2]"),
-    "dask": Dask,
-    "ray": Ray,
-    "pool": Pool,
-}
+def words_of(part: tuple[Path, range]) -> dict[str, int]:
+    """Count the words of the lines that begin in a part of a file, with word_count's lambdas."""
+    path, wanted = part
+    split: Callable[[str], list[str]] = lambda line: line.split()  # noqa: E731
+    pair: Callable[[str], tuple[str, int]] = lambda word: (word, 1)  # noqa: E731
+    plus: Callable[[int, int], int] = lambda a, b: a + b  # noqa: E731
+    counts: dict[str, int] = {}
+    with path.open("rb") as file:
+        if wanted.start:
+            file.seek(wanted.start - 1)
+            file.readline()
+        while file.tell() < wanted.stop:
+            lines = file.readlines(min(1 << 20, wanted.stop - file.tell()))
+            for line in b"".join(lines).decode("utf-8", "replace").splitlines():
+                for word, one in map(pair, split(line)):
+                    counts[word] = plus(counts[word], one) if word in counts else one
+    return counts
 
 
-def first_count(engine: Any, _: str) -> dict[str, Any]:
+PEERS: dict[str, Callable[[], Any]] = {"dask": Dask, "ray": Ray, "pool": Pool}
+RDD_ENGINES = {"ours": ours, "pyspark": pyspark}
+
+
+def first_count(engine: Any) -> dict[str, Any]:
     assert engine.count() == 11
     return {}
 
 
-def sequential_counts(engine: Any, _: str) -> dict[str, Any]:
+def sequential_counts(engine: Any) -> dict[str, Any]:
     times = []
-    for _i in range(SEQUENTIAL_COUNTS):
+    for _ in range(SEQUENTIAL_COUNTS):
         start = time.perf_counter()
         assert engine.count() == 11
-        times.append(time.perf_counter() - start)
-    return {"value": statistics.median(times) * 1e3, "unit": "ms", "max": max(times) * 1e3}
+        times.append((time.perf_counter() - start) * 1e3)
+    p99 = statistics.quantiles(times, n=100)[98]
+    return {"value": statistics.median(times), "unit": "ms", "p99": p99}
 
 
-def empty_tasks(engine: Any, _: str) -> dict[str, Any]:
+def empty_tasks(engine: Any) -> dict[str, Any]:
     start = time.perf_counter()
     assert engine.run_empty_tasks() == 0
-    return {"value": engine.empty_tasks / (time.perf_counter() - start), "unit": "tasks/s"}
+    tasks = getattr(engine, "empty_tasks", EMPTY_TASKS)
+    return {"value": tasks / (time.perf_counter() - start), "unit": "tasks/s"}
 
 
-def word_count(engine: Any, path: str) -> dict[str, Any]:
-    start = time.perf_counter()
-    distinct, total = engine.word_count(path)
-    return {
-        "value": time.perf_counter() - start,
-        "unit": "s",
-        "result": [distinct, total],
-    }
-
-
-WORKLOADS = {
-    each.__name__: each for each in (first_count, sequential_counts, empty_tasks, word_count)
-}
+SMALL = {each.__name__: each for each in (first_count, sequential_counts, empty_tasks)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("engine", choices=ENGINES)
-    parser.add_argument("workloads", nargs="+", choices=WORKLOADS)
-    parser.add_argument("--text", default="")
+    parser.add_argument("engine")
+    parser.add_argument("workloads", nargs="+", choices=[*SMALL, *PROGRAMS])
+    parser.add_argument("--directory", type=Path, default=Path())
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--conf", action="append", default=[])
     options = parser.parse_args()
-    engine = ENGINES[options.engine]()
+    kind, _, master = options.engine.partition(":")
+    settings = dict(each.split("=", 1) for each in options.conf)
+    engine = RDD_ENGINES[kind](master, settings) if master else PEERS[kind]()
     for name in options.workloads:
-        print(json.dumps({"workload": name} | WORKLOADS[name](engine, options.text)), flush=True)
+        if name not in SMALL:
+            engine.warm_up()  # workers are up: what is measured is the program
+        print(json.dumps({"begins": name}), flush=True)
+        if name in SMALL:
+            said = SMALL[name](engine)
+        else:
+            start = time.perf_counter()
+            result = engine.run(name, options.directory, options.scale)
+            said = {"value": time.perf_counter() - start, "unit": "s", "result": result}
+        print(json.dumps({"workload": name} | said), flush=True)
     sys.stdin.read(1)  # run.py looks at the memory of the tree, then closes our input
     engine.stop()
 

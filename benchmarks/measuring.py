@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import psutil
-from run import spread
 
 from minimesos.testing.processes import ProcessCluster
 
@@ -128,6 +127,12 @@ class Row:
         """Say whether a value is as low as it must be."""
         verdict = "reached" if value <= most else "NOT REACHED"
         print(f"  {what}: {value:.3g}, must be at most {most:g}: {verdict}", flush=True)
+
+
+def spread(values: list[float]) -> str:
+    """Say the median, the range, and of how many."""
+    median = statistics.median(values)
+    return f"{median:>10,.4g}  ({min(values):,.4g} - {max(values):,.4g}, n={len(values)})"
 
 
 def state_of(cluster: ProcessCluster) -> dict[str, Any]:

@@ -20,11 +20,13 @@ from typing import Any
 from unittest import mock
 
 from measuring import Application, Row, leaks, measure, state_of, wait_until
-from run import HERE, make_text, run_engine
+from process_tree import HERE, run_engine
+from rdd_programs import write_text
 
 from minimesos.testing.processes import ProcessCluster
 
 LOCAL = "local[2]"
+PEER = "pyspark:local-cluster[2,1,2048]"
 MEMORY = "spark.executor.memory=512m"
 COARSE = (MEMORY, "spark.executor.cores=1", "spark.cores.max=2")
 FINE = (MEMORY, "spark.mesos.coarse=false")
@@ -52,7 +54,8 @@ def coarse(options: argparse.Namespace) -> None:
     row = Row("coarse mode against local[2], once executors are up")
     results = set()
     with tempfile.TemporaryDirectory(prefix="minimesos-bench-") as directory:
-        text = make_text(Path(directory), options.text_mb)
+        text = Path(directory) / "text"
+        write_text(text, options.text_mb * 1_000_000)
         workloads = {"counts": (), "pi": (), "words": ("--text", str(text))}
         for number in range(options.rounds):
             for workload, arguments in workloads.items():
@@ -82,8 +85,8 @@ def fine(options: argparse.Namespace) -> None:
                     row.add(f"{slots}, {mode}", said["value"], said["unit"])
         if options.peer_python.exists():
             workloads = ["first_count", "sequential_counts"]
-            run = run_engine("pyspark-cluster", workloads, None, str(options.peer_python))
-            row.add("PySpark, coarse", run.values["sequential_counts"], "ms")
+            peer = run_engine(str(options.peer_python), PEER, workloads)
+            row.add("PySpark, coarse", peer["sequential_counts"].value, "ms")
     row.show()
     fine, coarse = (row.median(f"8 at once, {mode}") for mode in ("fine", "coarse"))
     row.judge("8 at once, fine / coarse", fine / coarse, 10)

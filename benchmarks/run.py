@@ -1,194 +1,223 @@
-"""Run the peers and us on the same work, alternating, and print the table.
+"""Run the peers and us on the same work, alternating, and print the tables.
 
-    python benchmarks/run.py [--rounds 3] [--engines ours-cluster,dask,...] [--text-mb 200]
+    python benchmarks/run.py [ROW ...] [--rounds 5] [--scale 1.0] [--only ENGINE,...]
 
-Each engine runs in a fresh process tree per round; engines alternate within a round, so a slow
-spell of the machine hits all of them. Results are checked in the engines and compared between
-them. Memory is of the whole tree: PSS and RSS summed over its processes, the peak of samples.
+Each engine runs in a fresh process tree per round and row; engines alternate within a round, so a
+slow spell of the machine hits all of them. Results are checked in the programs and compared between
+engines. Each row ends with what must be reached, and whether it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
-import sysconfig
 import tempfile
-import threading
-import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from measuring import spread
+from process_tree import Measure, run_engine
+from rdd_programs import prepare
 
 HERE = Path(__file__).parent
 SMALL = ["first_count", "sequential_counts", "empty_tasks"]
-ENGINES = [
-    "ours-cluster", "ours-local", "pyspark-cluster", "pyspark-local", "dask", "ray", "pool",
-]  # fmt: skip
-TEXT_ENGINES = ["ours-cluster", "ours-local", "pyspark-cluster", "pyspark-local"]
-PEERS = ("pyspark", "dask", "ray")
-SAMPLE_S = 0.25
-TIMEOUT_S = 900
+
+OURS_CLUSTER, OURS_LOCAL = "ours:local-cluster[2,1,1024]", "ours:local[2]"
+SPARK_CLUSTER, SPARK_LOCAL = "pyspark:local-cluster[2,1,2048]", "pyspark:local[2]"
+SPARK_SMALL_CLUSTER = "pyspark:local-cluster[2,1,512]"
+OURS_SMALL_CLUSTER = "ours:local-cluster[2,1,512]"
+BOTH = [OURS_LOCAL, OURS_CLUSTER, SPARK_LOCAL]
+LARGE_RESULTS = ["spark.driver.maxResultSize=4g", "spark.driver.memory=4g"]
+
+Runs = dict[str, dict[str, list[Measure]]]
+"""By workload and engine."""
 
 
 @dataclass
-class Run:
-    """What one process tree did."""
+class Goal:
+    """What must be reached: a figure of ours, at most so many times one of a peer's."""
 
-    values: dict[str, float] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-    results: dict[str, object] = field(default_factory=dict)
-    pss_mb: float = 0.0
-    rss_mb: float = 0.0
-    cpu_s: float = 0.0
+    what: str
+    figure: Callable[[Measure], float]
+    workload: str
+    ours: str
+    factor: float
+    peer: str | None = None
+    peer_workload: str | None = None
+    at_least: bool = False
 
+    def verdict(self, runs: Runs) -> str:
+        def median(workload: str, engine: str) -> float | None:
+            measures = runs.get(workload, {}).get(engine)
+            return statistics.median(map(self.figure, measures)) if measures else None
 
-class Sampler(threading.Thread):
-    """Samples memory and CPU time of a process tree until it is gone."""
-
-    def __init__(self, pid: int, run: Run) -> None:
-        super().__init__(daemon=True)
-        self.root = psutil.Process(pid)
-        self.run_record = run
-        self.cpu_by_pid: dict[int, float] = {}
-        self.done = threading.Event()
-
-    def run(self) -> None:
-        while not self.done.wait(SAMPLE_S):
-            self.sample()
-
-    def sample(self) -> None:
-        pss = rss = 0
-        try:
-            tree = [self.root, *self.root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return
-        for process in tree:
-            try:
-                memory = process.memory_full_info()
-                times = process.cpu_times()
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-            pss += memory.pss
-            rss += memory.rss
-            self.cpu_by_pid[process.pid] = times.user + times.system
-        record = self.run_record
-        record.pss_mb = max(record.pss_mb, pss / 1e6)
-        record.rss_mb = max(record.rss_mb, rss / 1e6)
-        record.cpu_s = sum(self.cpu_by_pid.values())
+        value = median(self.workload, self.ours)
+        base = 1.0 if self.peer is None else median(self.peer_workload or self.workload, self.peer)
+        if value is None or base is None:
+            return f"{self.what}: not measured"
+        ratio = value / base
+        is_reached = ratio >= self.factor if self.at_least else ratio <= self.factor
+        bound = "at least" if self.at_least else "at most"
+        of = f" x {self.peer}" if self.peer else ""
+        word = "reached" if is_reached else "NOT REACHED"
+        return f"{self.what}: {ratio:.3g}{of}, must be {bound} {self.factor:g}: {word}"
 
 
-def python_of(engine: str, peer_python: str) -> str:
-    return peer_python if engine.startswith(PEERS) else sys.executable
+@dataclass
+class Row:
+    """Engines that run the same workloads in one tree each."""
+
+    engines: list[str]
+    workloads: list[str]
+    goals: list[Goal]
+    conf: list[str] = field(default_factory=list)
 
 
-def run_engine(engine: str, workloads: list[str], text: Path | None, peer_python: str) -> Run:
-    """Run one engine through its workloads in a tree of its own; raises if it fails."""
-    command = [python_of(engine, peer_python), str(HERE / "engines.py"), engine, *workloads]
-    if text is not None:
-        command += ["--text", str(text)]
-    run = Run()
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    sampler = Sampler(process.pid, run)
-    sampler.start()
-    errors: list[str] = []
-    reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True)
-    reader.start()
-    for line in process.stdout:
-        if not line.startswith("{"):
-            continue
-        record = json.loads(line)
-        name = record["workload"]
-        run.values[name] = record.get("value", time.perf_counter() - start)
-        run.units[name] = record.get("unit", "s")
-        run.results[name] = record.get("result")
-        if len(run.values) == len(workloads):
-            break
-    sampler.sample()
-    sampler.done.set()
-    process.stdin.close()
-    process.wait(TIMEOUT_S)
-    reader.join(5)
-    if len(run.values) != len(workloads):
-        raise SystemExit(f"{engine} failed:\n{''.join(errors[-30:])}")
-    return run
+def seconds(measure: Measure) -> float:
+    return measure.value
 
 
-def make_text(directory: Path, size_mb: int) -> Path:
-    """Write `size_mb` megabytes of Python source: the standard library, over and over."""
-    sources = [
-        path.read_bytes()
-        for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py"))
-        if "site-packages" not in path.parts
+def memory(measure: Measure) -> float:
+    return measure.pss_mb
+
+
+def p99(measure: Measure) -> float:
+    assert measure.p99 is not None
+    return measure.p99
+
+
+def times(workload: str, factor: float, peer: str = SPARK_LOCAL, ours: str = OURS_LOCAL) -> Goal:
+    return Goal(f"{ours}, time", seconds, workload, ours, factor, peer)
+
+
+def half_the_memory(workload: str) -> Goal:
+    return Goal(f"{OURS_LOCAL}, memory", memory, workload, OURS_LOCAL, 0.5, SPARK_LOCAL)
+
+
+def against_local_spark(workload: str, factor: float, conf: list[str] | None = None) -> Row:
+    goals = [times(workload, factor), half_the_memory(workload)]
+    return Row(BOTH, [workload], goals, conf or [])
+
+
+def small_goals(ours: str, first_count_s: float) -> list[Goal]:
+    return [
+        Goal(f"{ours}, first count, s", seconds, "first_count", ours, first_count_s),
+        Goal(f"{ours}, count, ms", seconds, "sequential_counts", ours, 2.5),
+        Goal(f"{ours}, count, p99 ms", p99, "sequential_counts", ours, 10),
+        Goal(f"{ours}, empty tasks", seconds, "empty_tasks", ours, 1, "pool", at_least=True),
+        Goal(f"{ours}, memory, MB", memory, "empty_tasks", ours, 200),
     ]
-    path = directory / f"text-{size_mb}mb.txt"
-    with path.open("wb") as out:
-        while out.tell() < size_mb * 1_000_000:
-            for source in sources:
-                out.write(source)
-                if out.tell() >= size_mb * 1_000_000:
-                    break
-    return path
 
 
-def report(runs: dict[str, list[Run]]) -> None:
-    workloads = list(dict.fromkeys(n for done in runs.values() for run in done for n in run.values))
-    width = max(map(len, runs))
-    for name in workloads:
-        print(f"\n{name}")
-        for engine, done in runs.items():
-            values = [run.values[name] for run in done if name in run.values]
-            if values:
-                unit = next(run.units[name] for run in done if name in run.units)
-                print(f"  {engine:<{width}}  {spread(values)} {unit}")
-    print("\npeak memory of the tree, MB: PSS, RSS; CPU seconds")
-    for engine, done in runs.items():
-        pss, rss, cpu = ([getattr(run, f) for run in done] for f in ("pss_mb", "rss_mb", "cpu_s"))
-        print(f"  {engine:<{width}}  {spread(pss)}   {spread(rss)}   {spread(cpu)}")
+ROWS = {
+    "small": Row(
+        [OURS_CLUSTER, OURS_LOCAL, SPARK_CLUSTER, SPARK_LOCAL, "dask", "ray", "pool"],
+        SMALL,
+        [*small_goals(OURS_CLUSTER, 0.8), *small_goals(OURS_LOCAL, 0.25)],
+    ),
+    "pi": Row(
+        [OURS_CLUSTER, OURS_LOCAL, SPARK_LOCAL, "dask", "ray", "pool"],
+        ["pi"],
+        [times("pi", 1.05, "pool"), times("pi", 1.05, "pool", OURS_CLUSTER)],
+    ),
+    "word_count": Row(
+        [*BOTH, "pool"],
+        ["word_count"],
+        [
+            times("word_count", 0.4),
+            times("word_count", 1.25, "pool"),
+            half_the_memory("word_count"),
+        ],
+    ),
+    "sort_by_key": against_local_spark("sort_by_key", 0.5),
+    "join": against_local_spark("join", 0.5),
+    "page_rank": against_local_spark("page_rank", 1 / 3),
+    "broadcast": against_local_spark("broadcast", 1 / 3),
+    "repartition": against_local_spark("repartition", 0.5),
+    "collect": against_local_spark("collect", 1 / 3, LARGE_RESULTS),
+    "group_and_sort": Row(
+        [OURS_SMALL_CLUSTER, SPARK_SMALL_CLUSTER],
+        ["group_and_sort"],
+        [
+            times("group_and_sort", 0.5, SPARK_SMALL_CLUSTER, OURS_SMALL_CLUSTER),
+            Goal("memory, MB", memory, "group_and_sort", OURS_SMALL_CLUSTER, 1200),
+        ],
+        ["spark.executor.memory=512m"],
+    ),
+    "executor_killed": Row(
+        [OURS_CLUSTER],
+        ["undisturbed", "executor_killed"],
+        [
+            Goal(
+                "with an executor killed",
+                seconds,
+                "executor_killed",
+                OURS_CLUSTER,
+                1.1,
+                OURS_CLUSTER,
+                "undisturbed",
+            )
+        ],
+    ),
+}
 
 
-def spread(values: list[float]) -> str:
-    median = statistics.median(values)
-    return f"{median:>10,.4g}  ({min(values):,.4g} - {max(values):,.4g}, n={len(values)})"
+def measure_row(row: Row, options: argparse.Namespace, directory: Path) -> Runs:
+    runs: Runs = defaultdict(lambda: defaultdict(list))
+    for workload in row.workloads:
+        prepare(workload, directory, options.scale)
+    arguments = ["--directory", str(directory), "--scale", str(options.scale)]
+    arguments += [part for setting in row.conf for part in ("--conf", setting)]
+    for round_number in range(1, options.rounds + 1):
+        for engine in row.engines:
+            if options.only and not engine.startswith(tuple(options.only.split(","))):
+                continue
+            peer = engine.startswith(("pyspark", "dask", "ray"))
+            python = options.peer_python if peer else sys.executable
+            for workload, measure in run_engine(python, engine, row.workloads, *arguments).items():
+                runs[workload][engine].append(measure)
+                told = f"{measure.value:.4g} {measure.unit}, CPU {measure.cpu_s:.4g} s"
+                print(
+                    f"    {round_number} {engine} {workload}: {told}", file=sys.stderr, flush=True
+                )
+    return runs
+
+
+def report(name: str, row: Row, runs: Runs) -> None:
+    print(f"\n## {name}")
+    for workload, by_engine in runs.items():
+        unit = next(iter(by_engine.values()))[0].unit
+        print(f"{workload}, {unit}; CPU s; peak PSS and RSS of the tree, MB")
+        for engine, done in by_engine.items():
+            figures = (
+                [getattr(m, f) for m in done] for f in ("value", "cpu_s", "pss_mb", "rss_mb")
+            )
+            print(f"  {engine:<31}" + "".join(map(spread, figures)))
+        results = {str(m.result) for done in by_engine.values() for m in done}
+        if len(results) > 1:
+            raise SystemExit(f"engines disagree on {workload}: {sorted(results)}")
+    for goal in row.goals:
+        print(f"  {goal.verdict(runs)}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--engines", default=",".join(ENGINES))
-    parser.add_argument("--text-mb", type=int, default=200, help="0: no word count")
-    parser.add_argument("--skip-small", action="store_true", help="only the word count")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of: {', '.join(ROWS)}")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the data, for trying out")
+    parser.add_argument("--only", default="", help="engines whose names begin so")
     parser.add_argument("--peer-python", default=str(HERE.parent / ".venv-bench/bin/python"))
     options = parser.parse_args()
-    engines = options.engines.split(",")
-    small: dict[str, list[Run]] = defaultdict(list)
-    text_runs: dict[str, list[Run]] = defaultdict(list)
-    with tempfile.TemporaryDirectory(prefix="minimesos-bench-") as directory:
-        text = make_text(Path(directory), options.text_mb) if options.text_mb else None
-        for round_number in range(1, options.rounds + 1):
-            for engine in engines:
-                print(f"round {round_number}: {engine}", file=sys.stderr, flush=True)
-                if not options.skip_small:
-                    small[engine].append(run_engine(engine, SMALL, None, options.peer_python))
-                if text is not None and engine in TEXT_ENGINES:
-                    run = run_engine(engine, ["word_count"], text, options.peer_python)
-                    text_runs[engine].append(run)
-    if small:
-        report(small)
-    if text_runs:
-        report(text_runs)
-        results = {str(run.results["word_count"]) for each in text_runs.values() for run in each}
-        if len(results) != 1:
-            raise SystemExit(f"engines disagree on the word count: {sorted(results)}")
+    cores = psutil.cpu_count()
+    print(f"{cores} cores, Python {sys.version.split()[0]}, {options.rounds} rounds")
+    for name in options.rows or ROWS:
+        row = ROWS[name]
+        with tempfile.TemporaryDirectory(prefix="minimesos-bench-") as directory:
+            report(name, row, measure_row(row, options, Path(directory)))
 
 
 if __name__ == "__main__":
