@@ -31,15 +31,12 @@ from typing import Any, Protocol
 from minimesos.errors import MinimesosError
 from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import WorkerEnv
-from minimesos.spark.scheduler.task import (
-    Outcome,
-    ResultTooLarge,
-    describe_failure,
-    load_stage,
-)
+from minimesos.spark.raised import describe_failure
+from minimesos.spark.scheduler.task import Outcome, ResultTooLarge, load_stage
 from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
 from minimesos.spark.settings.executors import reuses_workers
 from minimesos.spark.settings.scheduling import TASK_CPUS
+from minimesos.spark.settings.workers import DEBUG_RECORD, SIMPLIFIED_TRACEBACK
 from minimesos.spark.storage import BlockStore
 from minimesos_executor import messages
 from minimesos_executor.fetches import Fetches
@@ -99,6 +96,8 @@ class Runner:
         self._has_answered = False
         self._is_reused = True
         self._result_bytes_max = RESULT_BYTES_MAX
+        self._with_record = True
+        self._whole_traceback = False
         self._poked = False
         self._fetches: Fetches | None = None
         self._handlers: dict[int, Callable[..., None]] = {
@@ -174,7 +173,7 @@ class Runner:
             self._in_user_code = False
             if self._interrupted == task_id:
                 return Outcome.CANCELLED, b""
-            outcome, described = describe_failure(error)
+            outcome, described = describe_failure(error, self._with_record, self._whole_traceback)
             return int(outcome), described
         return 0, result
 
@@ -275,6 +274,8 @@ class Runner:
         self._is_reused = reuses_workers(told.conf)
         wanted = DRIVER_MAX_RESULT_SIZE.read(told.conf) or RESULT_BYTES_MAX
         self._result_bytes_max = min(wanted, RESULT_BYTES_MAX)
+        self._with_record = DEBUG_RECORD.read(told.conf)
+        self._whole_traceback = not SIMPLIFIED_TRACEBACK.read(told.conf)
         self._limit_threads(TASK_CPUS.read(told.conf))
         sys.path.extend(path for path in told.python_path if path not in sys.path)
         fetches = self._fetches = Fetches(told.local_dir, self._send_from_task, self._wait_in_task)

@@ -11,6 +11,7 @@ from minimesos.spark.scheduler.effects import JobAborted
 from minimesos.spark.scheduler.task import TaskFailure
 from minimesos.spark.settings.scheduling import RPC_MESSAGE_MAX_SIZE
 
+_SUMMARY_CHARS = 500
 _NOT_FOUND = "ModuleNotFoundError"
 _NOT_FOUND_HINT = (
     "Tasks can import what is installed where executors run, and what is sent along with "
@@ -19,19 +20,33 @@ _NOT_FOUND_HINT = (
 
 
 def summary(failure: TaskFailure) -> str:
-    """Return a failure in one line, as Python ends a traceback."""
-    return f"{failure.class_name}: {failure.message}" if failure.message else failure.class_name
+    """Return a failure as Python ends a traceback.
+
+    Of an exception with a traceback that follows the summary in one line, which is cut.
+    """
+    if not failure.message:
+        return failure.class_name
+    message = failure.message
+    if failure.traceback and len(message) > _SUMMARY_CHARS:
+        message = f"{message[:_SUMMARY_CHARS]}..."
+    return f"{failure.class_name}: {message}"
 
 
-def job_aborted(failure: TaskFailure, reason: str) -> JobAborted:
+def job_aborted(failure: TaskFailure, reason: str, stage_name: str = "") -> JobAborted:
     """Return the error of a job that one task's failure has ended.
 
     Its cause is the user's exception itself, if that could be sent to the driver.
     """
     text = f"Job aborted due to stage failure: {reason}"
+    if stage_name:
+        text += f"\nThe stage is {stage_name}"
     if failure.class_name == _NOT_FOUND:
         text += f"\n{_NOT_FOUND_HINT}"
-    error = JobAborted(f"{failure.traceback.rstrip()}\n\n{text}" if failure.traceback else text)
+    if failure.record:
+        text = f"It was given: {failure.record}\n\n{text}"
+    elif failure.traceback:
+        text = f"\n{text}"
+    error = JobAborted(f"{failure.traceback.rstrip()}\n{text}" if failure.traceback else text)
     if failure.exception is not None:
         error.__cause__ = _unpickled(failure.exception)
     return error

@@ -147,6 +147,7 @@ class StageRunner:
             preferences=preferred,
             pool=(job.properties or {}).get(POOL_PROPERTY, DEFAULT_POOL),
             owner=Attempt(stage, positions, self.outputs.epoch),
+            name=stage.name,
         )
         stage.attempt += 1
         self.tasks.submit(stage.task_set, now)

@@ -1,8 +1,8 @@
 """One task: what the driver sends, how a worker runs it, and what comes back.
 
-`dump_stage`, `encode_*` and `decode_*` run on the driver; `load_stage`, `LoadedStage.run` and
-`describe_failure` run in a worker, so this module imports neither grpc nor protobuf. It does not
-know how bytes travel, how workers are made or what is done about a failure.
+`dump_stage`, `encode_*` and `decode_*` run on the driver; `load_stage` and `LoadedStage.run`
+run in a worker, so this module imports neither grpc nor protobuf. It does not know how bytes
+travel, how workers are made, how a failure is described (`raised`) or what is done about it.
 
 A stage's closure is pickled once; a task is only its partition and ids, and a payload for what no
 other task needs (a slice of a collection, where its shuffle input is). A successful task's answer
@@ -11,17 +11,14 @@ is the pickled result itself, unless there is more to say; then a tag and the re
 
 from __future__ import annotations
 
-import os
 import pickle
 import struct
-import traceback
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.spark import closure
 from minimesos.spark.dependency import ShuffleDependency
@@ -30,7 +27,6 @@ from minimesos.spark.io.compression import Codec, pack, unpack
 from minimesos.spark.io.serializers import dump_objects
 from minimesos.spark.shipment import Shipment, receive
 from minimesos.spark.shuffle import writer
-from minimesos.spark.shuffle.reader import ShuffleFetchFailed
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -47,7 +43,6 @@ _EXTRAS_TAG = 1  # a bare pickle starts with 0x80
 
 _METRICS_MIN_S = 0.005
 """Tasks that ran shorter and did nothing else remarkable are not worth reporting on."""
-_CAUSES_MAX = 20
 
 
 class Outcome(IntEnum):
@@ -83,11 +78,13 @@ class TaskFailure(NamedTuple):
     class_name: str
     message: str
     traceback: str
-    """The user's own frames only; ours if there are no others."""
+    """The user's own frames only; our last ones if there are no others."""
     exception: bytes | None
     """The exception itself, pickled, if it can be."""
     fatal: bool
     """Another attempt would end the same way."""
+    record: str = ""
+    """What the user's function was given, in short; empty if not known."""
 
 
 class FetchFailure(NamedTuple):
@@ -233,25 +230,6 @@ def load_stage(binary: bytes, env: WorkerEnv) -> LoadedStage:
     return LoadedStage(stage_id, attempt, rdd, act, properties)
 
 
-def describe_failure(exception: BaseException) -> tuple[Outcome, bytes]:
-    """Return how a task that raised has ended, and the payload that tells the driver why."""
-    fetch = _fetch_failure(exception)
-    if fetch is not None:
-        owner = fetch.location.executor_id if fetch.location is not None else None
-        failure = FetchFailure(fetch.shuffle_id, fetch.map_index, owner, str(fetch))
-        return Outcome.FETCH_FAILED, pickle.dumps(tuple(failure))
-    kind = type(exception)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
-    described = TaskFailure(
-        class_name=name,
-        message=_text(exception),
-        traceback=_user_traceback(exception),
-        exception=_dump_exception(exception),
-        fatal=isinstance(exception, ResultNotSerializable | ResultTooLarge),
-    )
-    return Outcome.FAILED, pickle.dumps(tuple(described))
-
-
 def _dump_result(result: object) -> bytes:
     try:
         return dump_objects(result)
@@ -259,59 +237,3 @@ def _dump_result(result: object) -> bytes:
         raise ResultNotSerializable(
             f"the result of the task cannot be pickled: {type(error).__name__}: {error}"
         ) from error
-
-
-def _dump_exception(exception: BaseException) -> bytes | None:
-    """Pickle an exception; None unless it also unpickles, which many classes of users do not."""
-    try:
-        data = dump_objects(exception)
-        pickle.loads(data)
-    except Exception:  # noqa: BLE001 - runs methods of the user's class
-        return None
-    return data
-
-
-def _fetch_failure(exception: BaseException | None) -> ShuffleFetchFailed | None:
-    """Return the fetch failure behind an exception; user code may have wrapped it."""
-    for _ in range(_CAUSES_MAX):
-        if exception is None or isinstance(exception, ShuffleFetchFailed):
-            return exception
-        exception = exception.__cause__ or exception.__context__
-    return None
-
-
-def _text(exception: BaseException) -> str:
-    try:
-        return str(exception)
-    except Exception as error:  # noqa: BLE001 - a user's __str__
-        return f"<its __str__ raised {type(error).__name__}>"
-
-
-def _qualified(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-_OURS = (
-    os.path.dirname(os.path.abspath(minimesos.__file__)) + os.sep,
-    f"{os.sep}minimesos_executor{os.sep}",
-)
-
-
-def _user_traceback(exception: BaseException) -> str:
-    """Format an exception as Python does, without the engine's frames."""
-    described = traceback.TracebackException.from_exception(exception)
-    whole = "".join(described.format())
-    current: traceback.TracebackException | None = described
-    for _ in range(_CAUSES_MAX):
-        if current is None:
-            break
-        frames = [frame for frame in current.stack if not _is_ours(frame.filename)]
-        if not frames and current is described:
-            return whole
-        current.stack = traceback.StackSummary.from_list(frames)
-        current = current.__cause__ or current.__context__
-    return "".join(described.format())
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_OURS[0]) or _OURS[1] in filename

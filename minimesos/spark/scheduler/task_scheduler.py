@@ -322,7 +322,7 @@ class TaskScheduler:
         reason = (
             f"Task {slot} in stage {task_set} failed {times} times, most recent failure: {lost}"
         )
-        self._listener.task_set_aborted(task_set, job_aborted(failure, reason), now)
+        self._listener.task_set_aborted(task_set, job_aborted(failure, reason, task_set.name), now)
 
     def _fetch_failed(
         self,

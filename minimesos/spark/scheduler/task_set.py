@@ -118,6 +118,7 @@ class TaskSet:
         preferences: Preferences | None = None,
         pool: str = DEFAULT_POOL,
         owner: Any = None,
+        name: str = "",
     ) -> None:
         self.key = key
         self.stage_id = stage_id
@@ -131,6 +132,8 @@ class TaskSet:
         """Of what it shares cores, under `spark.scheduler.mode=FAIR`."""
         self.owner = owner
         """The stage, for the DAG scheduler; opaque here."""
+        self.name = name
+        """Where in the user's program it comes from."""
         size = len(partitions)
         self.first_task_id = -1
         self.state = bytearray(size)

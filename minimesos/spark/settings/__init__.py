@@ -28,6 +28,7 @@ from minimesos.spark.settings import (
     scheduling,
     shuffle,
     storage,
+    workers,
 )
 from minimesos.spark.settings.known import has_known_prefix, known_names
 
@@ -38,7 +39,17 @@ _REDACTED = "*********(redacted)"
 _NEAR = 0.85
 """How much alike names must be for one to be a slip of the other."""
 
-_SUBJECTS = (allocation, application, containers, executors, mesos, scheduling, shuffle, storage)
+_SUBJECTS = (
+    allocation,
+    application,
+    containers,
+    executors,
+    mesos,
+    scheduling,
+    shuffle,
+    storage,
+    workers,
+)
 
 
 def _declared(subjects: Iterable[ModuleType]) -> list[Setting[Any]]:

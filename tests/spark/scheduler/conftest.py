@@ -24,6 +24,7 @@ from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark import accumulators
 from minimesos.spark.context import SparkContext
 from minimesos.spark.env import Location, Range, WorkerEnv
+from minimesos.spark.raised import describe_failure
 from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.dag import DagScheduler
 from minimesos.spark.scheduler.effects import (
@@ -40,7 +41,7 @@ from minimesos.spark.scheduler.effects import (
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.stage import Job
-from minimesos.spark.scheduler.task import describe_failure, load_stage
+from minimesos.spark.scheduler.task import load_stage
 from minimesos.spark.storage import BlockStore
 from minimesos.testing.spark_executors import DirectFetch
 

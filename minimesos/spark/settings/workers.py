@@ -1,0 +1,20 @@
+"""Worker processes: what is told of the tasks that run in them, and of their ends.
+
+Source: Spark's "Configuration" page; `spark.minimesos.*` are ours.
+"""
+
+from __future__ import annotations
+
+from minimesos.spark.setting_kinds import flag
+
+DEBUG_RECORD = flag(
+    "spark.minimesos.debug.record",
+    True,
+    "Whether the error of a job shows, in short, the record that the function was given that "
+    "raised. To be turned off where records are secret; it costs nothing.",
+)
+SIMPLIFIED_TRACEBACK = flag(
+    "spark.python.simplifiedTraceback",
+    True,
+    "Whether the traceback of a task has the user's own frames only.",
+)
