@@ -44,17 +44,19 @@ _ABSENT = object()
 
 
 class Aggregation:
-    """A dict from key to combiner that is emptied through `spill` when memory is short."""
+    """A dict from key to combiner that is emptied by `_spill` when memory is short."""
 
-    def __init__(
-        self, aggregator: Aggregator, memory: MemoryLimit, spill: Callable[[dict[Any, Any]], None]
-    ) -> None:
+    def __init__(self, aggregator: Aggregator, memory: MemoryLimit) -> None:
         self.data: dict[Any, Any] = {}
         self.records = 0
+        """Merged so far."""
         self._aggregator = aggregator
         self._memory = memory
-        self._spill = spill
         self._check_at = memory.records_until_check
+
+    def _spill(self, data: dict[Any, Any]) -> None:
+        """Move the entries elsewhere."""
+        raise NotImplementedError
 
     def merge_values(self, records: Iterable[Pair]) -> None:
         """Merge (key, value) records."""
@@ -103,36 +105,27 @@ class Aggregation:
             self._check_at = self.records + self._memory.records_until_check
 
 
-class Merger:
+class Merger(Aggregation):
     """Merges values or combiners by key; what does not fit into memory goes to spill files."""
 
     def __init__(
         self, aggregator: Aggregator, directory: str, memory: MemoryLimit, depth: int = 0
     ) -> None:
-        self._aggregator = aggregator
+        super().__init__(aggregator, memory)
         self._directory = directory
-        self._memory = memory
         self._depth = depth
         self._spills: list[SegmentedSpill] = []
-        self._aggregation = Aggregation(aggregator, memory, self._spill)
-        self.merge_values = self._aggregation.merge_values
-        self.merge_combiners = self._aggregation.merge_combiners
         self.spilled_bytes = 0
-
-    @property
-    def records(self) -> int:
-        """Records merged so far."""
-        return self._aggregation.records
 
     def items(self) -> Iterator[Pair]:
         """Yield (key, combiner), each key once, in no order. To be called once, at the end."""
         if not self._spills:
-            return iter(self._aggregation.data.items())
+            return iter(self.data.items())
         return self._merged_splits()
 
     def _merged_splits(self) -> Iterator[Pair]:
-        self._spill(self._aggregation.data)
-        self._aggregation.data = {}
+        self._spill(self.data)
+        self.data = {}
         try:
             for split in range(SPLITS):
                 child = Merger(self._aggregator, self._directory, self._memory, self._depth + 1)
@@ -146,7 +139,7 @@ class Merger:
 
     def _spill(self, data: dict[Any, Any]) -> None:
         if self._depth == _DEPTH_MAX:
-            self._aggregation.data = data
+            self.data = data
             return
         writer = SegmentWriter(SPLITS, self._directory, 2**63, self._memory.compression)
         write_partitioned(data, self._splits_of, SPLITS, writer)

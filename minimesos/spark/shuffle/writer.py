@@ -78,6 +78,28 @@ def write(
     return MapOutput(offsets, count, writer.spilled_bytes)
 
 
+class _Combination(Aggregation):
+    """The dict of a map task; what is spilled of it goes to the output."""
+
+    def __init__(
+        self,
+        aggregator: Aggregator,
+        memory: MemoryLimit,
+        partitioner: Partitioner,
+        writer: SegmentWriter,
+    ) -> None:
+        super().__init__(aggregator, memory)
+        self._partitions_of = _partition_function(partitioner)
+        self._num_partitions = partitioner.numPartitions
+        self._writer = writer
+
+    def finish(self) -> None:
+        self._spill(self.data)
+
+    def _spill(self, data: dict[Any, Any]) -> None:
+        write_partitioned(data, self._partitions_of, self._num_partitions, self._writer)
+
+
 def _write_combined(
     dependency: ShuffleDependency,
     aggregator: Aggregator,
@@ -85,17 +107,11 @@ def _write_combined(
     env: WorkerEnv,
     writer: SegmentWriter,
 ) -> int:
-    num_partitions = dependency.partitioner.numPartitions
-    partitions_of = _partition_function(dependency.partitioner)
-
-    def flush(data: dict[Any, Any]) -> None:
-        write_partitioned(data, partitions_of, num_partitions, writer)
-
     memory = MemoryLimit.of(env.conf, _COMBINE_FRACTION)
-    aggregation = Aggregation(aggregator, memory, flush)
-    aggregation.merge_values(records)
-    flush(aggregation.data)
-    return aggregation.records
+    combination = _Combination(aggregator, memory, dependency.partitioner, writer)
+    combination.merge_values(records)
+    combination.finish()
+    return combination.records
 
 
 def _write_bucketed(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import operator
 import os
 import random
+import weakref
 from collections import Counter
 
 import pytest
@@ -176,3 +178,23 @@ def test_spills_are_written_by_the_codec_of_the_limit(tmp_path):
         assert sum(count for _, count in merger.items()) == 20_000
         sizes.append(merger.spilled_bytes)
     assert sizes[0] < sizes[1] / 1.5
+
+
+def test_what_was_merged_is_freed_without_a_garbage_collector(tmp_path):
+    # Workers have none: in a cycle, every task would leave its data behind.
+    class Value:
+        pass
+
+    gone = []
+    value = Value()
+    weakref.finalize(value, gone.append, True)
+    gc.disable()
+    try:
+        merger = Merger(sums(), str(tmp_path), Memory(10**9).limit())
+        merger.merge_values([("k", value)])
+        del value
+        assert len(list(merger.items())) == 1
+        del merger
+        assert gone == [True]
+    finally:
+        gc.enable()
