@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from operator import add
 from typing import Any, NamedTuple
 
@@ -141,7 +143,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     ).mapValues(lambda pair: pair[0] * 100 + pair[1]),
     "groupByKey": lambda sc, rdd, n: rdd.groupByKey(n).mapValues(_sorted_values).mapValues(_ends),
     "sampleByKey": lambda sc, rdd, fraction, seed: rdd.sampleByKey(
-        False, dict.fromkeys((None, *range(5)), fraction), seed
+        False, defaultdict(partial(float, fraction)), seed
     ),
     "join": lambda sc, rdd, other, n: rdd.join(build(sc, other), n).mapValues(_product),
     "leftOuterJoin": lambda sc, rdd, other, n: rdd.leftOuterJoin(build(sc, other), n).mapValues(
