@@ -19,8 +19,10 @@ from minimesos.runtime.frame_socket import Reactor
 from minimesos.spark.settings.application import LOG_LEVEL, LOG_LEVELS
 from minimesos.spark.settings.executors import TASK_KILL_TIMEOUT, reuses_workers
 from minimesos.spark.settings.scheduling import LOCALITY_WAIT_PROCESS, TASK_CPUS
+from minimesos.spark.settings.workers import TASK_OUTPUT
 from minimesos.spark.shuffle.files import output_prefix
 from minimesos_executor.pool import Fetch, PoolOptions, WorkerPool
+from minimesos_executor.prints import PrintedLines, write_log
 from minimesos_executor.results import ResultOutbox
 from minimesos_executor.workers import WorkerSource
 
@@ -41,6 +43,11 @@ class Identity:
 
 class Link(Protocol):
     """The way to the driver."""
+
+    @property
+    def has_log(self) -> bool:
+        """Whether this process's own stdout and stderr are no terminal of the driver's."""
+        ...
 
     def send(self, frame: spark_pb2.ExecutorFrame) -> None:
         """Send a frame."""
@@ -72,6 +79,8 @@ class Control:
         self._local_dir = ""
         self._is_homeless = False
         self._outbox = ResultOutbox()
+        self._prints_to_driver = True
+        self._lines = {1: PrintedLines(), 2: PrintedLines()}
         self.pool = WorkerPool(reactor, zygote, slots or identity.cores, self)
 
     def configure(self, conf: Mapping[str, str], local_dir: str) -> None:
@@ -79,6 +88,7 @@ class Control:
         level = LOG_LEVEL.read(conf)
         if level is not None:
             log.set_level(LOG_LEVELS[level])
+        self._prints_to_driver = TASK_OUTPUT.read(conf) == "driver"
         me = self.identity
         self._local_dir = local_dir
         slots = max(me.cores // TASK_CPUS.read(conf), 1)
@@ -137,6 +147,21 @@ class Control:
 
     def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
         self._link.fetch(wish, answer)
+
+    def printed(self, fd: int, text: str) -> None:
+        if self._link.has_log:
+            write_log(fd, text.encode())
+        printed = spark_pb2.Printed(text=text, is_stderr=fd == 2)
+        self._link.send(spark_pb2.ExecutorFrame(printed=[printed]))
+
+    def output(self, fd: int, data: bytes) -> None:
+        if not self._prints_to_driver:
+            write_log(fd, data)
+            return
+        me = self.identity
+        text = self._lines[fd].add(data, f"(executor {me.executor_id}, {me.host}) ")
+        if text:
+            self.printed(fd, text)
 
     def broken(self, reason: str) -> None:
         _log.error("executor gives up", executor=self.identity.executor_id, reason=reason)

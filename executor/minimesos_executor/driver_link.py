@@ -53,6 +53,8 @@ class DriverLost(MinimesosError):
 class DriverLink:
     """One executor's connection to its driver."""
 
+    has_log = True
+
     def __init__(
         self,
         driver: str,

@@ -23,6 +23,8 @@ OUTBOX_BYTES_MAX = 2**26  # unsent results at which the workers have to wait
 class LocalLink:
     """The socketpair, and the loop of the process."""
 
+    has_log = False
+
     def __init__(
         self, driver: socket.socket, zygote: Zygote, identity: Identity, local_dir: str
     ) -> None:

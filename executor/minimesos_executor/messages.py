@@ -15,6 +15,7 @@ one interpreter, and it is several times faster than pickle for columns of integ
                     RETURNED [task id, ...]                        the answer to RECALL
                     FETCH    number, address, executor id, [path...], [offset...], [length...],
                              destination
+                    PRINTED  descriptor (1 or 2), whole lines with whose they are
 
 A worker looks for messages between tasks only when it has none left. RECALL and CANCEL are
 followed by SIGINT (a *poke*), which makes it look at once, and flush results that it holds back.
@@ -31,7 +32,7 @@ from typing import Any
 from minimesos.runtime.frame_socket import Frame
 
 SETUP, STAGE, TASKS, RECALL, CANCEL, CLEANUP, FETCHED = range(7)
-READY, RESULTS, RETURNED, FETCH = range(10, 14)
+READY, RESULTS, RETURNED, FETCH, PRINTED = range(10, 15)
 
 BOARD_BYTES = 4096
 NO_TASK = -1

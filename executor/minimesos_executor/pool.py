@@ -73,6 +73,12 @@ class PoolListener(Protocol):
     def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
         """Fulfil it; answer "" or what went wrong, and how many of the ranges are there."""
 
+    def printed(self, fd: int, text: str) -> None:
+        """A task has printed these lines."""
+
+    def output(self, fd: int, data: bytes) -> None:
+        """This came from a worker, nobody knows from which task."""
+
     def broken(self, reason: str) -> None:
         """Workers cannot be had any more."""
 
@@ -107,6 +113,7 @@ class WorkerPool:
             messages.RESULTS: self._on_results,
             messages.RETURNED: self._on_returned,
             messages.FETCH: self._on_fetch,
+            messages.PRINTED: self._on_printed,
         }
 
     @property
@@ -202,7 +209,7 @@ class WorkerPool:
             worker.link.close()
         self._zygote.close()
         for worker in (*self._workers, *self._dismissed.values()):
-            worker.stderr.finish()
+            worker.finish()
 
     # --------------------------------------------------------------------------------- dispatch
 
@@ -299,6 +306,11 @@ class WorkerPool:
     def _on_fetch(self, worker: Worker, number: int, *wish: Any) -> None:
         self._listener.fetch(Fetch(*wish), partial(worker.send, messages.FETCHED, number))
 
+    def _on_printed(self, worker: Worker, fd: int, text: str) -> None:
+        if fd == 2:
+            worker.stderr.note(text)
+        self._listener.printed(fd, text)
+
     def _heard(self, worker: Worker) -> None:
         worker.heard_at = self._reactor.time()
         worker.settled = False
@@ -358,7 +370,14 @@ class WorkerPool:
     # -------------------------------------------------------------------------- life and death
 
     def _new_worker(self, slot: int) -> Worker:
-        worker = Worker(self._reactor, self._zygote, slot, self._on_message, self._on_turn)
+        worker = Worker(
+            self._reactor,
+            self._zygote,
+            slot,
+            self._on_message,
+            self._on_turn,
+            self._listener.output,
+        )
         if self._settings is not None:
             worker.send(messages.SETUP, self._settings)
         return worker
@@ -369,7 +388,7 @@ class WorkerPool:
     def _on_exited(self, pid: int, status: int) -> None:
         for worker in self._dismissed.values():
             if worker.pid == pid:
-                worker.stderr.finish()
+                worker.finish()
                 del self._dismissed[worker.slot]
                 return
         worker = next(worker for worker in self._workers if worker.pid == pid)

@@ -36,9 +36,9 @@ from minimesos.spark.scheduler.task import Outcome, ResultTooLarge, load_stage
 from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
 from minimesos.spark.settings.executors import reuses_workers
 from minimesos.spark.settings.scheduling import TASK_CPUS
-from minimesos.spark.settings.workers import DEBUG_RECORD, SIMPLIFIED_TRACEBACK
+from minimesos.spark.settings.workers import DEBUG_RECORD, SIMPLIFIED_TRACEBACK, TASK_OUTPUT
 from minimesos.spark.storage import BlockStore
-from minimesos_executor import messages
+from minimesos_executor import messages, prints
 from minimesos_executor.fetches import Fetches
 from minimesos_executor.messages import NO_TASK, Task
 
@@ -50,6 +50,11 @@ SURVIVORS_COLLECT = 200_000  # objects made and not freed since the last collect
 
 class LoadedStage(Protocol):
     """What a loaded stage is to a worker."""
+
+    @property
+    def stage_id(self) -> int:
+        """Its number, for people."""
+        ...
 
     def run(
         self, env: WorkerEnv, task_id: int, partition: int, attempt: int, payload: bytes, /
@@ -100,6 +105,11 @@ class Runner:
         self._whole_traceback = False
         self._poked = False
         self._fetches: Fetches | None = None
+        self._running: Task | None = None
+        self._host = ""
+        self._lines = {1: prints.PrintedLines(), 2: prints.PrintedLines()}
+        self._unsent_prints: list[tuple[int, str]] = []
+        self._capture: prints.Capture | None = None
         self._handlers: dict[int, Callable[..., None]] = {
             messages.SETUP: self._set_up,
             messages.STAGE: self._binaries.__setitem__,
@@ -137,7 +147,7 @@ class Runner:
     # ------------------------------------------------------------------------------------ tasks
 
     def _run_next(self) -> None:
-        task = self._tasks.popleft()
+        self._running = task = self._tasks.popleft()
         self._current = self._board[0] = task[1]
         try:
             outcome, payload = self._attempt(task)
@@ -189,7 +199,7 @@ class Runner:
     def _flush(self, user_is_printing: bool = False) -> None:
         """Send the results held back, after what their tasks have printed."""
         if not user_is_printing:
-            _flush_prints()
+            self._flush_prints()
         now = monotonic()
         self._flushed_at = now
         if not self._ids:
@@ -208,6 +218,35 @@ class Runner:
         self._outcomes.clear()
         self._payloads.clear()
         self._held_bytes = 0
+
+    def _flush_prints(self) -> None:
+        prints.flush()
+        if self._capture is not None:
+            self._capture.restore()
+        for fd, lines in self._lines.items():
+            if lines.has_rest:
+                self._unsent_prints.append((fd, lines.end(self._whose())))
+        for fd, text in self._unsent_prints:
+            self._send(messages.PRINTED, fd, text)
+        self._unsent_prints.clear()
+
+    def _printed(self, fd: int, data: memoryview) -> None:
+        """Take what was printed in this thread, by user code or in its place."""
+        text = self._lines[fd].add(data, self._whose())
+        if not text:
+            return
+        if self._in_user_code:
+            self._send_from_task(messages.PRINTED, fd, text)
+        else:
+            self._unsent_prints.append((fd, text))
+
+    def _whose(self) -> str:
+        """Say which task prints."""
+        if self._running is None:
+            return f"({self._host}) "
+        stage = self._stages.get(self._running[0])
+        stage_id = "" if stage is None else f"stage {stage.stage_id}, "
+        return f"({stage_id}task {self._running[2]}, {self._host}) "
 
     def _send(self, *message: Any) -> None:
         frame = messages.encode(*message)
@@ -277,6 +316,9 @@ class Runner:
         self._with_record = DEBUG_RECORD.read(told.conf)
         self._whole_traceback = not SIMPLIFIED_TRACEBACK.read(told.conf)
         self._limit_threads(TASK_CPUS.read(told.conf))
+        self._host = told.host
+        if TASK_OUTPUT.read(told.conf) == "driver":
+            self._capture_prints()
         sys.path.extend(path for path in told.python_path if path not in sys.path)
         fetches = self._fetches = Fetches(told.local_dir, self._send_from_task, self._wait_in_task)
         self._env = WorkerEnv(
@@ -293,6 +335,9 @@ class Runner:
     def _limit_threads(self, cpus: int) -> None:
         """Let numeric libraries use no more cores than a task has, unless the user says more."""
         os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
+
+    def _capture_prints(self) -> None:
+        self._capture = prints.Capture(self._printed)
 
     def _clean_up(
         self, stage_keys: list[int], rdd_ids: list[int], broadcast_ids: list[int]
@@ -343,12 +388,3 @@ def run_worker(sock: socket.socket, board_fd: int) -> None:
     runner = Runner(sock, board)
     signal.signal(signal.SIGINT, runner.poked)
     runner.run()
-
-
-def _flush_prints() -> None:
-    """User code may have closed or replaced the streams."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass

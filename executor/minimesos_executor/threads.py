@@ -65,6 +65,9 @@ class ThreadRunner(Runner):
     def _limit_threads(self, cpus: int) -> None:
         """The environment is not ours."""
 
+    def _capture_prints(self) -> None:
+        """The streams are not ours."""
+
     def poke(self, thread: threading.Thread) -> None:
         """Do what SIGINT does to a worker process; not on the reactor's thread, for it may wait."""
         with self._gate:
@@ -153,7 +156,7 @@ class ThreadWorkers:
         self._on_forked = on_forked
         self._on_exited = on_exited
 
-    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None:
+    def fork(self, slot: int, worker: socket.socket, board: int, stdout: int, stderr: int) -> None:
         """Start a worker; the descriptors are copied."""
         pid = next(self._pids)
         started = _WorkerThread(

@@ -12,6 +12,7 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from minimesos.runtime.frame_socket import Frame, FrameSocket, Reactor
@@ -23,11 +24,12 @@ TAIL_LINES = 30
 _RELAY_BYTES = 2**16
 
 
-class StderrRelay:
-    """Passes a worker's stderr on to ours, and remembers the end of it."""
+class OutputRelay:
+    """Passes on what comes from a worker's descriptor, and remembers the end of it."""
 
-    def __init__(self, reactor: Reactor) -> None:
+    def __init__(self, reactor: Reactor, on_data: Callable[[bytes], None]) -> None:
         self._reactor = reactor
+        self._on_data = on_data
         self._read_fd, self.write_fd = os.pipe()
         os.set_blocking(self._read_fd, False)
         self._tail = b""
@@ -36,6 +38,10 @@ class StderrRelay:
     def close_write(self) -> None:
         """Close our copy of the worker's end."""
         os.close(self.write_fd)
+
+    def note(self, text: str) -> None:
+        """Remember what went another way."""
+        self._tail = (self._tail + text[-TAIL_BYTES:].encode())[-TAIL_BYTES:]
 
     def finish(self) -> str:
         """Pass on what is left, close, and return the last lines."""
@@ -54,10 +60,7 @@ class StderrRelay:
             self._close()
             return False
         self._tail = (self._tail + data)[-TAIL_BYTES:]
-        try:
-            os.write(2, data)
-        except OSError:
-            pass  # nobody can be told
+        self._on_data(data)
         return True
 
     def _close(self) -> None:
@@ -89,7 +92,7 @@ class WorkerSource(Protocol):
         """
         ...
 
-    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None:
+    def fork(self, slot: int, worker: socket.socket, board: int, stdout: int, stderr: int) -> None:
         """Start a worker on its end of a socket pair; the caller closes the descriptors."""
         ...
 
@@ -112,7 +115,9 @@ class Worker:
         slot: int,
         on_message: Callable[[Worker, tuple[Any, ...]], None],
         on_turn: Callable[[], None],
+        on_output: Callable[[int, bytes], None],
     ) -> None:
+        """`on_output` is told what comes by the worker's descriptors 1 and 2."""
         self.slot = slot
         self.pid = 0  # once forked
         self.ready = False
@@ -133,10 +138,12 @@ class Worker:
         os.ftruncate(board, messages.BOARD_BYTES)
         self._board = memoryview(mmap.mmap(board, messages.BOARD_BYTES)).cast("q")
         self._board[0] = NO_TASK
-        self.stderr = StderrRelay(reactor)
-        zygote.fork(slot, theirs, board, self.stderr.write_fd)
+        self.stdout = OutputRelay(reactor, partial(on_output, 1))
+        self.stderr = OutputRelay(reactor, partial(on_output, 2))
+        zygote.fork(slot, theirs, board, self.stdout.write_fd, self.stderr.write_fd)
         theirs.close()
         os.close(board)
+        self.stdout.close_write()
         self.stderr.close_write()
         self.link = FrameSocket(
             reactor, ours, self._on_frame, lambda: self.signal(signal.SIGKILL), on_turn
@@ -162,9 +169,14 @@ class Worker:
         """Take in what it had sent before it died; returns why it died, for people."""
         self.link.read_rest()
         self.link.close()
-        tail = self.stderr.finish()
+        tail = self.finish()
         reason = f"worker {self.slot} (pid {self.pid}) {explain_status(status)}"
         return f"{reason}; the last lines of its stderr:\n{tail}" if tail else reason
+
+    def finish(self) -> str:
+        """Pass on what is left of its output; returns the last lines of its stderr."""
+        self.stdout.finish()
+        return self.stderr.finish()
 
     def _on_frame(self, frame: Frame) -> None:
         self._on_message(self, messages.decode(frame))

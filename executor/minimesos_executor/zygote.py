@@ -44,7 +44,7 @@ _FORK, _SIGNAL = b"F", b"S"
 # Reports: slot's worker is pid; pid ended with wait status.
 _FORKED, _EXITED = b"f", b"x"
 _MESSAGE = struct.Struct("<cqq")
-_FDS_PER_WORKER = 3
+_FDS_PER_WORKER = 4
 _PR_SET_PDEATHSIG = 1
 
 WorkerMain = Callable[[socket.socket, int], None]
@@ -102,9 +102,9 @@ class Zygote:
 
         reactor.add_reader(self._socket.fileno(), read)
 
-    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None:
+    def fork(self, slot: int, worker: socket.socket, board: int, stdout: int, stderr: int) -> None:
         """Ask for a worker; the descriptors are sent, the caller may close its own copies."""
-        fds = (worker.fileno(), board, stderr)
+        fds = (worker.fileno(), board, stdout, stderr)
         self._send(_MESSAGE.pack(_FORK, slot, 0), fds)
 
     def signal(self, pid: int, signum: int) -> None:
@@ -220,9 +220,10 @@ def _become_worker(zygote: int, fds: Sequence[int], worker_main: WorkerMain) -> 
         _die_with(zygote)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        sock_fd, board, stderr = fds
-        os.dup2(stderr, 2)
-        os.close(stderr)
+        sock_fd, board, *streams = fds
+        for fd, stream in enumerate(streams, 1):
+            os.dup2(stream, fd)
+            os.close(stream)
         worker_main(socket.socket(fileno=sock_fd), board)
         code = 0
     except BaseException:  # noqa: BLE001 - or the fork would go on as another zygote

@@ -45,6 +45,7 @@ class RecordingListener:
         self.lost: dict[str, str] = {}
         self.ended: dict[int, Ended] = {}
         self.failures: list[str] = []
+        self.printed_lines: list[str] = []
         self._changed = asyncio.Event()
 
     def executor_added(self, executor_id: str, host: str, cores: int, location: Location) -> None:
@@ -57,6 +58,11 @@ class RecordingListener:
 
     def resource_offers(self, offers: Sequence[WorkerOffer]) -> None:
         raise AssertionError("no backend that is tested with this launches on offers")
+
+    def printed(self, executor_id: str, printed: Sequence[spark_pb2.Printed]) -> None:
+        for each in printed:
+            self.printed_lines += each.text.splitlines()
+        self._changed.set()
 
     def backend_failed(self, message: str) -> None:
         self.failures.append(message)

@@ -31,7 +31,7 @@ class NoWorkers:
     ) -> None:
         pass
 
-    def fork(self, slot: int, worker: socket.socket, board: int, stderr: int) -> None:
+    def fork(self, slot: int, worker: socket.socket, board: int, stdout: int, stderr: int) -> None:
         pass
 
     def signal(self, pid: int, signum: int) -> None:
@@ -43,6 +43,8 @@ class NoWorkers:
 
 class Link:
     """A driver that notes what it is sent, and why the executor gives up."""
+
+    has_log = False
 
     def __init__(self) -> None:
         self.sent: list[spark_pb2.ExecutorFrame] = []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -77,3 +80,57 @@ def test_a_syntax_error_in_what_a_task_compiles_shows_the_place(sc: SparkContext
 
 def test_leaving_by_os_exit_says_so(sc: SparkContext) -> None:
     assert "code 3" in failure(sc, lambda _: os._exit(3))
+
+
+def test_what_tasks_print_says_which_task_and_comes_before_their_error(
+    sc: SparkContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(x: int) -> int:
+        print("working on", x)
+        print("careful", file=sys.stderr)
+        return 1 // x
+
+    failure(sc, work, 0)
+    captured = capsys.readouterr()
+    assert captured.out.startswith("(stage ")
+    assert captured.out.endswith(", task 0, localhost) working on 0\n")
+    assert ", task 0, localhost) careful\n" in captured.err
+
+
+def test_prints_of_threads_children_and_closed_streams_do_no_harm(
+    sc: SparkContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(x: int) -> int:
+        thread = threading.Thread(target=print, args=("from a thread",))
+        thread.start()
+        thread.join()
+        subprocess.run(["echo", "from a child"], check=True)
+        pid = os.fork()
+        if pid == 0:
+            print("from a fork", flush=True)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        sys.stdout.write("no end")
+        sys.stdout.flush()
+        sys.stdout.close()
+        return x
+
+    assert sc.parallelize([1, 2], 2).map(work).collect() == [1, 2]
+    assert sc.parallelize([1, 2, 3], 3).map(lambda x: print(x) or x).count() == 3
+    assert ", localhost) no end\n" in capsys.readouterr().out
+
+
+def test_a_flood_of_prints_is_cut_and_stalls_nothing(
+    sc: SparkContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def flood(x: int) -> int:
+        for _ in range(40_000):
+            print("x" * 999)
+        for _ in range(1000):
+            os.write(1, (b"y" * 999 + b"\n") * 64)
+        return x
+
+    assert sc.parallelize([1], 1).map(flood).collect() == [1]
+    out = capsys.readouterr().out
+    assert "bytes of output left out" in out
+    assert len(out) < 30_000_000

@@ -21,7 +21,7 @@ WORKER_LOST: Outcome
 CANCELLED: Outcome
 
 class ExecutorFrame(_message.Message):
-    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located", "takes_lane")
+    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located", "takes_lane", "printed")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class ExecutorFrame(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     LOCATED_FIELD_NUMBER: _ClassVar[int]
     TAKES_LANE_FIELD_NUMBER: _ClassVar[int]
+    PRINTED_FIELD_NUMBER: _ClassVar[int]
     register: Register
     proof: bytes
     results: TaskResults
@@ -36,7 +37,8 @@ class ExecutorFrame(_message.Message):
     heartbeat: Heartbeat
     located: Located
     takes_lane: bool
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ..., takes_lane: _Optional[bool] = ...) -> None: ...
+    printed: _containers.RepeatedCompositeFieldContainer[Printed]
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ..., takes_lane: _Optional[bool] = ..., printed: _Optional[_Iterable[_Union[Printed, _Mapping]]] = ...) -> None: ...
 
 class DriverFrame(_message.Message):
     __slots__ = ("challenge", "registered", "refused", "stages", "tasks", "cancel", "cleanup", "shutdown")
@@ -174,6 +176,14 @@ class Cleanup(_message.Message):
     shuffle_ids: _containers.RepeatedScalarFieldContainer[int]
     broadcast_ids: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, stage_keys: _Optional[_Iterable[int]] = ..., rdd_ids: _Optional[_Iterable[int]] = ..., shuffle_ids: _Optional[_Iterable[int]] = ..., broadcast_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Printed(_message.Message):
+    __slots__ = ("text", "is_stderr")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    IS_STDERR_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    is_stderr: bool
+    def __init__(self, text: _Optional[str] = ..., is_stderr: _Optional[bool] = ...) -> None: ...
 
 class Goodbye(_message.Message):
     __slots__ = ("reason",)

@@ -34,6 +34,9 @@ class BackendListener(Protocol):
     def results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
         """Ends of tasks, as columns; each task that was sent ends exactly once or is lost."""
 
+    def printed(self, executor_id: str, printed: Sequence[spark_pb2.Printed]) -> None:
+        """Tasks have printed; their ends come later."""
+
     def backend_failed(self, message: str) -> None:
         """No executor will ever come (refused by the master, wrong version): fail all jobs."""
 

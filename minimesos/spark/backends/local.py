@@ -108,6 +108,8 @@ class LocalBackend:
         elif frame.HasField("results"):
             self._fruitless = 0
             self._listener.results(executor.executor_id, frame.results)
+        elif frame.printed:
+            self._listener.printed(executor.executor_id, frame.printed)
         elif frame.HasField("goodbye"):
             executor.reason = frame.goodbye.reason
 

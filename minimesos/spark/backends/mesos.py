@@ -323,6 +323,9 @@ class MesosBackend:
         self._listener.executor_lost(executor_id, reason, caused_by_tasks)
         self._tell(self._core.detached, executor_id)
 
+    def printed(self, executor_id: str, printed: Sequence[spark_pb2.Printed]) -> None:
+        self._listener.printed(executor_id, printed)
+
     def backend_failed(self, message: str) -> None:
         self._listener.backend_failed(message)
 

@@ -271,6 +271,8 @@ class ExecutorServer:
             self._located(executor, frame.located)
         elif frame.HasField("results"):
             self._listener.results(executor.executor_id, frame.results)
+        elif frame.printed:
+            self._listener.printed(executor.executor_id, frame.printed)
         elif frame.HasField("goodbye"):
             executor.reason = frame.goodbye.reason
 

@@ -232,6 +232,18 @@ class JobRunner:
         """Tasks have ended on an executor."""
         self._enter(self._core.results, executor_id, results)
 
+    def printed(self, executor_id: str, printed: Sequence[spark_pb2.Printed]) -> None:
+        """Tasks have printed: show it, in place of the progress bar, which comes again."""
+        if self._progress is not None:
+            self._progress.clear()
+        for each in printed:
+            stream = sys.stderr if each.is_stderr else sys.stdout
+            try:
+                stream.write(each.text)
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                pass  # it is closed, or nobody is there
+
     def backend_failed(self, message: str) -> None:
         """No executor will ever come: fail all jobs, now and later."""
         with self._lock:

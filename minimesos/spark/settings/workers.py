@@ -5,13 +5,20 @@ Source: Spark's "Configuration" page; `spark.minimesos.*` are ours.
 
 from __future__ import annotations
 
-from minimesos.spark.setting_kinds import flag
+from minimesos.spark.setting_kinds import flag, one_of
 
 DEBUG_RECORD = flag(
     "spark.minimesos.debug.record",
     True,
     "Whether the error of a job shows, in short, the record that the function was given that "
     "raised. To be turned off where records are secret; it costs nothing.",
+)
+TASK_OUTPUT = one_of(
+    "spark.minimesos.task.output",
+    "driver",
+    ("driver", "executor"),
+    "Where what tasks print is shown: on the driver's terminal, each line with its stage, task and "
+    "host, and in the executor's log; or there only.",
 )
 SIMPLIFIED_TRACEBACK = flag(
     "spark.python.simplifiedTraceback",
