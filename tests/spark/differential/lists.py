@@ -318,14 +318,19 @@ def _repartition(data: Dataset, count: int) -> Dataset:
     return Dataset(parts, Promise.ITEMS)
 
 
+def in_order(data: Dataset, items: list[Any], count: int) -> Dataset:
+    """Cut sorted items somewhere; nothing is cut anew where there is nothing."""
+    left = count if items or count == 1 else len(data.parts)
+    return Dataset([items, *([] for _ in range(left - 1))], Promise.ORDERED)
+
+
 def _sort_by(data: Dataset, ascending: bool, count: int) -> Dataset:
-    items = sorted(data.items, reverse=not ascending)
-    return Dataset([items, *([] for _ in range(count - 1))], Promise.ORDERED)
+    return in_order(data, sorted(data.items, reverse=not ascending), count)
 
 
 def _sorted_keys(data: Dataset, ascending: bool, count: int) -> Dataset:
     keys = [key for key, _ in data.items if key is not None]
-    return Dataset([sorted(keys, reverse=not ascending)], Promise.ORDERED)
+    return in_order(data, sorted(keys, reverse=not ascending), count)
 
 
 def _sorted_within(data: Dataset, ascending: bool, count: int) -> Dataset:
