@@ -8,6 +8,7 @@ refused here, as no job can be started inside a task.
 from __future__ import annotations
 
 import pickle
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -23,6 +24,9 @@ _DEPTH_MAX = 16
 """How far the search for the culprit of a failed pickle follows references."""
 
 _REPR_MAX = 80
+
+_CALLS_PER_STEP = 8
+_CALLS_BESIDES = 1000
 
 
 class _Travelling(threading.local):
@@ -40,20 +44,31 @@ def dumps_stage(rdd: Lineage[Any], action: Any) -> bytes:
     `action` is what a task does with a partition: a result function or a shuffle dependency. Raises
     pickle.PicklingError that names the object and what holds it.
     """
-    _travelling.rdd_ids = frozenset(step.rdd_id for step in rdd.narrow_lineage())
+    lineage = rdd.travelling_lineage()
+    _travelling.rdd_ids = frozenset(step.rdd_id for step in lineage)
     try:
-        return dumps(_StageClosure((rdd, action)))
+        return dumps(_StageClosure((lineage, action)))
     finally:
         _travelling.rdd_ids = frozenset()
 
 
-class _StageClosure(tuple[Any, Any]):
-    """(rdd, action), which unpickles as a plain tuple; errors do not tell of it."""
+class _StageClosure(tuple[list[Any], Any]):
+    """(lineage, action), which unpickles as (rdd, action); errors do not tell of it."""
 
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return tuple, (tuple(self),)
+        lineage, action = self
+        depth = sum(step.steps_within() for step in lineage)
+        return _unpacked, (lineage, action, depth)
+
+
+def _unpacked(lineage: list[Lineage[Any]], action: Any, depth: int) -> tuple[Lineage[Any], Any]:
+    # The items of a partition pass through as many calls as its lineage has steps.
+    needed = depth * _CALLS_PER_STEP + _CALLS_BESIDES
+    if needed > sys.getrecursionlimit():
+        sys.setrecursionlimit(needed)
+    return lineage[-1], action
 
 
 def dumps(value: Any) -> bytes:
@@ -111,7 +126,10 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, FunctionType):
         yield from _function_parts(value)
     elif isinstance(value, _StageClosure):
-        yield from (("", part) for part in value)
+        lineage, action = value
+        yield "", action
+        for step in reversed(lineage):
+            yield from step.closure_parts()
     elif isinstance(value, MethodType):
         yield f"the object of method {value.__qualname__}", value.__self__
     elif isinstance(value, partial):

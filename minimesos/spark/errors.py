@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from minimesos.errors import MinimesosError
 
+STOP_ITERATION = "Caught StopIteration thrown from user's code; failing the task"
+
 
 class PySparkException(Exception):
     """Base of errors with an error class; `str(e)` is `[ERROR_CLASS] message`."""

@@ -9,7 +9,7 @@ Source: Zaharia et al., "Resilient Distributed Datasets" (NSDI 2012), section 4,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from minimesos.spark import callsite, closure
 from minimesos.spark.dependency import Dependency, NarrowDependency, ShuffleDependency
@@ -41,6 +41,9 @@ class Lineage(Generic[T]):
     _payload_free: bool = True
     _call_site: str = ""
     _storage_level: StorageLevel = StorageLevel.NONE
+    cachings: ClassVar[int] = 0
+    """How often any RDD of this process began or ceased to be kept: what is found out by looking
+    at a whole lineage holds until it changes."""
     is_cached: bool = False
     """Whether partitions are kept: `persist` or `cache` was called and `unpersist` was not."""
 
@@ -103,9 +106,7 @@ class Lineage(Generic[T]):
             if rdd._payload_free:
                 continue
             rdd._add_payload(position, found)
-            for dependency in rdd.dependencies:
-                if isinstance(dependency, NarrowDependency):
-                    steps += [(dependency.rdd, i) for i in dependency.parents(position)]
+            steps += rdd.narrow_parents(position)
         return found
 
     def _add_payload(self, index: int, found: dict[tuple[int, int], Any]) -> None:
@@ -123,7 +124,49 @@ class Lineage(Generic[T]):
                     steps.append(parent)
         return list(seen.values())
 
+    def narrow_parents(self, index: int) -> list[tuple[Lineage[Any], int]]:
+        """Return the parents' partitions that are computed in the same task as partition `index`.
+
+        Parents that only pass partitions on may be left out in favour of theirs.
+        """
+        return [
+            (dependency.rdd, position)
+            for dependency in self.dependencies
+            if isinstance(dependency, NarrowDependency)
+            for position in dependency.parents(index)
+        ]
+
     # Travelling to tasks.
+
+    def travelling_lineage(self) -> list[Lineage[Any]]:
+        """Return this RDD and all that travel to a task with it, parents before children.
+
+        Pickled in this order none of them holds one that the pickle has not got yet, however long
+        the lineage is.
+        """
+        order: list[Lineage[Any]] = []
+        seen: set[int] = set()
+        steps: list[tuple[Lineage[Any], bool]] = [(self, False)]
+        while steps:
+            rdd, is_expanded = steps.pop()
+            if is_expanded:
+                order.append(rdd)
+            elif rdd.rdd_id not in seen:
+                seen.add(rdd.rdd_id)
+                steps.append((rdd, True))
+                steps += [
+                    (dependency.rdd, False)
+                    for dependency in rdd._travelling_dependencies()
+                    if isinstance(dependency, NarrowDependency)
+                ]
+        return order
+
+    def steps_within(self) -> int:
+        """Return how many steps this RDD adds to the way of an item, for the depth of calls."""
+        return 1
+
+    def _travelling_dependencies(self) -> list[Dependency]:
+        return self.dependencies
 
     def __reduce__(self) -> tuple[Any, ...]:
         closure.refuse_stray(self)
@@ -133,16 +176,18 @@ class Lineage(Generic[T]):
         state = self.__dict__.copy()
         for name in _DRIVER_ONLY:
             state.pop(name, None)
+        state["dependencies"] = self._travelling_dependencies()
         return state
 
     def closure_parts(self) -> Iterable[tuple[str, Any]]:
-        """Yield what travels in the stage's closure, with its role, for errors that name it."""
+        """Yield what travels in the stage's closure, with its role, for errors that name it.
+
+        Of this RDD alone: parents in the same task have parts of their own.
+        """
         for name, value in self._travelling_state().items():
             if name == "dependencies":
                 for dependency in value:
-                    if isinstance(dependency, NarrowDependency):
-                        yield "", dependency.rdd
-                    else:
+                    if isinstance(dependency, ShuffleDependency):
                         yield f"the shuffle of {self._call_site}", dependency
             else:
                 yield f"{name.strip('_')} of {self._call_site}", value
@@ -212,6 +257,7 @@ class Lineage(Generic[T]):
         if not self.is_cached:
             self.context.forget_after(self._rdd, rdd_ids=[self.rdd_id])
         self._storage_level = storageLevel
+        Lineage.cachings += 1
         self.is_cached = storageLevel.useMemory or storageLevel.useDisk
         return self._rdd
 
@@ -219,6 +265,7 @@ class Lineage(Generic[T]):
         """Forget kept partitions, here and in the workers."""
         if self.is_cached:
             self._storage_level = StorageLevel.NONE
+            Lineage.cachings += 1
             self.is_cached = False
             self.context.forget_rdd(self.rdd_id)
         return self._rdd
@@ -248,21 +295,28 @@ def _debug_lines(rdd: Lineage[Any]) -> Iterator[str]:
     """Yield lines as Spark prints them: `(n)` opens a stage, `+-` marks a shuffle, `|` goes on."""
     mark, rest = _stage_marks(rdd)
     yield f"{mark} {_described(rdd)}"
-    yield from _parents_lines(rdd, rest)
+    unfinished = [_parents_lines(rdd, rest)]
+    while unfinished:  # not by recursion, as lineages are long
+        for line, parent, prefix in unfinished[-1]:
+            yield line
+            unfinished.append(_parents_lines(parent, prefix))
+            break
+        else:
+            unfinished.pop()
 
 
-def _parents_lines(rdd: Lineage[Any], prefix: str) -> Iterator[str]:
+def _parents_lines(rdd: Lineage[Any], prefix: str) -> Iterator[tuple[str, Lineage[Any], str]]:
+    """Yield a line for each parent, with what the lines of its own parents begin with."""
     for position, dependency in enumerate(rdd.dependencies):
         parent = dependency.rdd
         if not isinstance(dependency, ShuffleDependency):
-            yield f"{prefix}{_described(parent)}"
-            yield from _parents_lines(parent, prefix)
+            yield f"{prefix}{_described(parent)}", parent, prefix
             continue
         mark, rest = _stage_marks(parent)
         margin = prefix.rstrip().removesuffix("|")
         is_last = position == len(rdd.dependencies) - 1
-        yield f"{margin}+-{mark} {_described(parent)}"
-        yield from _parents_lines(parent, f"{margin}{'  ' if is_last else '| '}{rest}")
+        line = f"{margin}+-{mark} {_described(parent)}"
+        yield line, parent, f"{margin}{'  ' if is_last else '| '}{rest}"
 
 
 def _stage_marks(rdd: Lineage[Any]) -> tuple[str, str]:

@@ -10,25 +10,25 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import accumulate, chain, repeat
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from minimesos.spark.dependency import (
+    Dependency,
     ManyToOneDependency,
     NarrowDependency,
     OneToOneDependency,
     RangeDependency,
 )
+from minimesos.spark.errors import STOP_ITERATION
+from minimesos.spark.lineage import Lineage
 from minimesos.spark.rdd import RDD
 
 if TYPE_CHECKING:
     from minimesos.spark.context import SparkContext
-    from minimesos.spark.lineage import Lineage
     from minimesos.spark.taskcontext import TaskContext
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-STOP_ITERATION = "Caught StopIteration thrown from user's code; failing the task"
 
 Step = Callable[[Iterator[Any]], Iterator[Any]]
 """An operation over elements; if it is a partial, the user's function is its last argument."""
@@ -117,15 +117,21 @@ class ElementwiseRDD(RDD[U]):
             parent = parent.dependencies[0].rdd
         return parent, [step for run in reversed(runs) for step in run]
 
+    def steps_within(self) -> int:
+        return len(self._run_of_steps()[1])
+
+    def _travelling_dependencies(self) -> list[Dependency]:
+        return [OneToOneDependency(self._run_of_steps()[0])]
+
     def _travelling_state(self) -> dict[str, Any]:
-        parent, steps = self._run_of_steps()
-        state = super()._travelling_state()
-        return state | {"_steps": steps, "dependencies": [OneToOneDependency(parent)]}
+        return super()._travelling_state() | {"_steps": self._run_of_steps()[1]}
 
     def closure_parts(self) -> Iterable[tuple[str, Any]]:
-        for step in self._steps:
-            yield f"what was given to {self._call_site}", _function_of(step)
-        yield "", self.dependencies[0].rdd
+        parent: Lineage[Any] = self
+        while isinstance(parent, ElementwiseRDD) and (parent is self or not parent.is_cached):
+            for step in parent._steps:
+                yield f"what was given to {parent._call_site}", _function_of(step)
+            parent = parent.dependencies[0].rdd
 
     def _count_partitions(self) -> int:
         return _count_like_parent(self)
@@ -158,7 +164,6 @@ class PartitionsRDD(RDD[U]):
 
     def closure_parts(self) -> Iterable[tuple[str, Any]]:
         yield f"what was given to {self._call_site}", _function_of(self._function)  # type: ignore[arg-type]
-        yield "", self.dependencies[0].rdd
 
     def _count_partitions(self) -> int:
         return _count_like_parent(self)
@@ -172,24 +177,66 @@ def _count_like_parent(rdd: Lineage[Any]) -> int:
 
 
 class UnionRDD(RDD[T]):
-    """The partitions of all parents, one parent after the other."""
+    """The partitions of all parents, one parent after the other.
+
+    On the driver a union of unions is what the user wrote; on the way to a task, and when parents
+    are looked up, it is one union.
+    """
+
+    _flat: tuple[int, list[Dependency], list[int]] = (-1, [], [])
 
     def __init__(self, context: SparkContext, parents: list[RDD[T]]) -> None:
-        counts = [parent.num_partitions for parent in parents]
-        self._starts = [0, *accumulate(counts)]
-        super().__init__(
-            context,
-            [
-                RangeDependency(parent, 0, start, count)
-                for parent, start, count in zip(parents, self._starts, counts, strict=False)
-            ],
-            self._starts.pop(),
-        )
+        dependencies, total = _side_by_side(parents)
+        super().__init__(context, [*dependencies], total)
 
     def compute(self, index: int, task: TaskContext) -> Iterator[T]:
+        ((parent, position),) = self.narrow_parents(index)
+        return parent.iterator(position, task)
+
+    def narrow_parents(self, index: int) -> list[tuple[Lineage[Any], int]]:
+        _, dependencies, starts = self._flattened()
         # Parents without partitions start where the next one does; the last of equals has it.
-        which = bisect_right(self._starts, index) - 1
-        return self.dependencies[which].rdd.iterator(index - self._starts[which], task)
+        which = bisect_right(starts, index) - 1
+        return [(dependencies[which].rdd, index - starts[which])]
+
+    def _travelling_dependencies(self) -> list[Dependency]:
+        return self._flattened()[1]
+
+    def _flattened(self) -> tuple[int, list[Dependency], list[int]]:
+        """Return (when found, parents with no union among them, their first partitions).
+
+        Found anew when other RDDs are kept than before: a kept union is not looked through.
+        """
+        if self._flat[0] != Lineage.cachings:
+            parents: list[RDD[Any]] = []
+            steps = self.dependencies[::-1]
+            while steps:
+                parent = cast("RDD[Any]", steps.pop().rdd)
+                if isinstance(parent, UnionRDD) and not parent.is_cached:
+                    steps += parent.dependencies[::-1]
+                else:
+                    parents.append(parent)
+            dependencies, _ = _side_by_side(parents)
+            starts = [dependency.out_start for dependency in dependencies]
+            self._flat = Lineage.cachings, list(dependencies), starts
+        return self._flat
+
+    def _travelling_state(self) -> dict[str, Any]:
+        state = super()._travelling_state()
+        state.pop("_flat", None)
+        return state
+
+
+def _side_by_side(parents: list[RDD[Any]]) -> tuple[list[RangeDependency], int]:
+    """Return dependencies on all partitions of all parents, and how many those are."""
+    counts = [parent.num_partitions for parent in parents]
+    starts = list(accumulate(counts, initial=0))
+    total = starts.pop()
+    dependencies = [
+        RangeDependency(parent, 0, start, count)
+        for parent, start, count in zip(parents, starts, counts, strict=True)
+    ]
+    return dependencies, total
 
 
 class AlignedUnionRDD(RDD[T]):

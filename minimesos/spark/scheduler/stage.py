@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from minimesos.spark.dependency import (
-    NarrowDependency,
-    OneToOneDependency,
-    ShuffleDependency,
-)
+from minimesos.spark.dependency import OneToOneDependency, ShuffleDependency
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.task import Action, Properties, encode_payload
 from minimesos.spark.shuffle.locations import payload_key
@@ -204,6 +200,4 @@ def steps_of(rdd: Lineage[Any], partition: int) -> Iterator[tuple[Lineage[Any], 
     while steps:
         step, index = steps.pop()
         yield step, index
-        for dependency in step.dependencies:
-            if isinstance(dependency, NarrowDependency):
-                steps += [(dependency.rdd, parent) for parent in dependency.parents(index)]
+        steps += step.narrow_parents(index)

@@ -23,6 +23,7 @@ from minimesos.errors import MinimesosError
 from minimesos.spark import closure
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.env import WorkerEnv
+from minimesos.spark.errors import STOP_ITERATION
 from minimesos.spark.io.compression import Codec, pack, unpack
 from minimesos.spark.io.serializers import dump_objects
 from minimesos.spark.shipment import Shipment, receive
@@ -194,20 +195,24 @@ class LoadedStage:
             local_properties=self._properties,
         )
         act = self._act
-        with task.active():
-            records = self._rdd.iterator(partition, task)
-            if isinstance(act, ShuffleDependency):
-                output = writer.write(act, records, env, partition, task_id)
-                result = pickle.dumps(output.offsets.tobytes())
-                metrics = Metrics(
-                    perf_counter() - started,
-                    output.records,
-                    output.offsets[-1],
-                    output.spilled_bytes,
-                )
-            else:
-                result = _dump_result(act(task, records))
-                metrics = Metrics(perf_counter() - started)
+        try:
+            with task.active():
+                records = self._rdd.iterator(partition, task)
+                if isinstance(act, ShuffleDependency):
+                    output = writer.write(act, records, env, partition, task_id)
+                    result = pickle.dumps(output.offsets.tobytes())
+                    metrics = Metrics(
+                        perf_counter() - started,
+                        output.records,
+                        output.offsets[-1],
+                        output.spilled_bytes,
+                    )
+                else:
+                    result = _dump_result(act(task, records))
+                    metrics = Metrics(perf_counter() - started)
+        except StopIteration as error:
+            # It must not end somebody's loop further up as if all were well.
+            raise RuntimeError(f"{STOP_ITERATION}: {error}") from error
         if not (task.accumulators or task.stored_blocks or metrics.run_s > _METRICS_MIN_S):
             return result
         extras = dump_objects((task.accumulator_updates(), task.stored_blocks, tuple(metrics)))

@@ -37,6 +37,15 @@ class Rdd:
     def narrow_lineage(self):
         return [self]
 
+    def travelling_lineage(self):
+        return [self]
+
+    def steps_within(self):
+        return 1
+
+    def narrow_parents(self, index):
+        return []
+
     def payload(self, index):
         return {}
 
