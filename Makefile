@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 SOAK   := 40
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak check proto bench docs
+.PHONY: help setup demo test test-pyspark soak check proto bench docs
 
 help:  ## list the verbs
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # What users need is installed apart from what developers need, so that `make demo` is quick.
 $(VENV)/.user-stamp: pyproject.toml
@@ -26,6 +26,12 @@ $(VENV)/.dev-stamp: $(VENV)/.user-stamp
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+# So does the real PySpark, which some tests compare ours with.
+.venv-pyspark/.stamp: tests/pyspark/requirements.txt pyproject.toml
+	@test -x .venv-pyspark/bin/python || $(PYTHON) -m venv .venv-pyspark
+	@.venv-pyspark/bin/python -m pip install --quiet --disable-pip-version-check -r $< --editable .
+	@touch $@
+
 setup: $(VENV)/.dev-stamp  ## make .venv with everything that tests and checks need
 
 demo: $(VENV)/.user-stamp  ## start a small cluster and run two driver scripts on it
@@ -33,6 +39,9 @@ demo: $(VENV)/.user-stamp  ## start a small cluster and run two driver scripts o
 
 test: $(VENV)/.dev-stamp  ## run the tests
 	@$(BIN)/python -m pytest
+
+test-pyspark: .venv-pyspark/.stamp  ## run the tests beside the real PySpark, which needs Java
+	@.venv-pyspark/bin/python -m pytest tests/pyspark
 
 soak: $(VENV)/.dev-stamp  ## try SOAK (40) times as many random stories as the tests do
 	@$(BIN)/python -m pytest -m seeds --soak $(SOAK)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from importlib.metadata import Distribution
 
 import pytest
 
 REQUIRE_ALL = "MINIMESOS_REQUIRE_ALL"
 """Set where everything that tests need is installed: there, a test that is skipped has failed."""
+
+# Tests beside the real PySpark run where it is installed: `make test-pyspark`.
+collect_ignore = [] if any(Distribution.discover(name="pyspark")) else ["pyspark"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

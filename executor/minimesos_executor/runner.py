@@ -33,7 +33,7 @@ from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import WorkerEnv
 from minimesos.spark.raised import describe_failure
 from minimesos.spark.scheduler.task import Outcome, ResultTooLarge, load_stage
-from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
+from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE, PYSPARK_ALIAS
 from minimesos.spark.settings.executors import reuses_workers
 from minimesos.spark.settings.scheduling import TASK_CPUS
 from minimesos.spark.settings.workers import DEBUG_RECORD, SIMPLIFIED_TRACEBACK, TASK_OUTPUT
@@ -320,6 +320,10 @@ class Runner:
         if TASK_OUTPUT.read(told.conf) == "driver":
             self._capture_prints()
         sys.path.extend(path for path in told.python_path if path not in sys.path)
+        if PYSPARK_ALIAS.read(told.conf):
+            from minimesos.spark.compat import SEARCH_PATH
+
+            sys.path.insert(0, SEARCH_PATH)
         fetches = self._fetches = Fetches(told.local_dir, self._send_from_task, self._wait_in_task)
         self._env = WorkerEnv(
             executor_id=told.executor_id,

@@ -14,6 +14,7 @@ import click
 
 import minimesos
 from minimesos.errors import MinimesosError
+from minimesos.spark.compat.real import asks_for_real
 from minimesos.spark.launch import (
     driver_environment,
     driver_python,
@@ -22,6 +23,7 @@ from minimesos.spark.launch import (
     shell_environment,
     with_spark_env,
 )
+from minimesos.spark.settings.application import MASTER, PYSPARK_ALIAS
 from minimesos.spark.submit import (
     ENVIRONMENT,
     IGNORED_OPTIONS,
@@ -113,6 +115,8 @@ def _settle(command: str, submission: Submission, environment: Mapping[str, str]
     mode = properties.get("spark.submit.deployMode", "client")
     if mode != "client":
         _refuse(command, f"--deploy-mode must be client, not {mode}: nothing else is here yet")
+    if not asks_for_real(properties.get(MASTER.name)) and PYSPARK_ALIAS.name not in properties:
+        submission.properties[PYSPARK_ALIAS.name] = properties[PYSPARK_ALIAS.name] = "true"
     return properties
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from minimesos.errors import InvalidValue
 from minimesos.log import get_logger
 from minimesos.runtime.scratch import Scratch
+from minimesos.spark.compat import is_installed
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.conf_files import conf_file
 from minimesos.spark.errors import PySparkRuntimeError
@@ -63,6 +64,8 @@ def application_settings(
     hash_seed = f"{EXECUTOR_ENV_PREFIX}PYTHONHASHSEED"
     seed = os.environ.get("PYTHONHASHSEED", "random")
     settings.setIfMissing(hash_seed, "0" if seed == "random" else seed)
+    if is_installed():  # PySpark's own launcher has these
+        settings.setIfMissing(MASTER.name, "local[*]").setIfMissing(APP_NAME.name, "pyspark-shell")
     if MASTER.read(settings) is None:
         raise PySparkRuntimeError(
             "A master URL must be set in your configuration.", "MASTER_URL_NOT_SET"

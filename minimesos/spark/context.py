@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, cast
 
 import minimesos
 from minimesos import log
@@ -34,10 +34,18 @@ from minimesos.spark.application import (
     warn_of_settings,
 )
 from minimesos.spark.broadcast import Broadcast
+from minimesos.spark.compat import is_installed
+from minimesos.spark.compat.real import active_context, real_context
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
 from minimesos.spark.rdd import RDD
-from minimesos.spark.settings.application import APP_NAME, LOG_LEVEL, LOG_LEVELS, MASTER
+from minimesos.spark.settings.application import (
+    APP_NAME,
+    LOG_LEVEL,
+    LOG_LEVELS,
+    MASTER,
+    PYSPARK_ALIAS,
+)
 from minimesos.spark.settings.executors import ALLOW_SPARK_CONTEXT
 from minimesos.spark.settings.scheduling import DEFAULT_PARALLELISM
 from minimesos.spark.shipping import Shipping
@@ -63,6 +71,11 @@ class SparkContext(Sources, Shipping):
     master: str
     appName: str
     startTime: int
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Make a context, of the real PySpark where the master asks for that."""
+        context: Any = real_context(*arguments, **options)
+        return super().__new__(cls) if context is None else cast("Self", context)
 
     def __init__(
         self,
@@ -119,6 +132,8 @@ class SparkContext(Sources, Shipping):
         if level is not None:
             self.setLogLevel(level)
         warn_of_settings(conf)
+        if is_installed():
+            conf.set(PYSPARK_ALIAS.name, True)
         self.master = MASTER.read(conf) or ""
         self.appName = APP_NAME.read(conf) or ""
         self._scratch = make_scratch(conf)
@@ -293,7 +308,10 @@ class SparkContext(Sources, Shipping):
     def getOrCreate(cls, conf: SparkConf | None = None) -> SparkContext:
         """Return the active context, or a new one."""
         with cls._lock:
-            return cls._active_spark_context or cls(conf=conf or SparkConf())
+            if cls._active_spark_context is not None:
+                return cls._active_spark_context
+            settings = conf or SparkConf()
+            return active_context(settings) or cls(conf=settings)
 
     def stop(self) -> None:
         """End the application and release its executors. Calling it again does nothing."""

@@ -14,7 +14,9 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 
+from minimesos.spark.compat import SEARCH_PATH
 from minimesos.spark.conf_files import conf_directory, conf_file
+from minimesos.spark.settings.application import PYSPARK_ALIAS
 from minimesos.spark.submit import SUBMIT_ARGS_VARIABLE, Submission, SubmitError, is_uri
 
 SHELL_STARTUP = os.path.join(os.path.dirname(__file__), "shell_startup.py")
@@ -121,6 +123,8 @@ def driver_environment(
     if python := properties.get("spark.pyspark.python"):
         driver["PYSPARK_PYTHON"] = python
     search_path = [*_python_path(properties), driver.get("PYTHONPATH", "")]
+    if PYSPARK_ALIAS.read(properties):
+        search_path.insert(0, SEARCH_PATH)
     if any(search_path):
         driver["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, search_path)))
     return driver

@@ -304,8 +304,8 @@ def test_a_user_works_in_the_shell(
 
 @pytest.mark.integration
 def test_a_shell_that_gets_no_context_ends_with_the_reason(terminals: list[Terminal]) -> None:
-    shell = Terminal("--master", "yarn")
+    shell = Terminal("--master", "nonsense")
     terminals.append(shell)
     assert shell.ended() == 1
-    assert "minimesos shell: Could not parse Master URL: 'yarn'" in shell.shown
+    assert "minimesos shell: Could not parse Master URL: 'nonsense'" in shell.shown
     assert "Traceback" not in shell.shown

@@ -82,6 +82,12 @@ PYSPARK_DRIVER_PYTHON = text(
     "Interpreter of a script that is submitted; else `spark.pyspark.python`, "
     "PYSPARK_DRIVER_PYTHON, PYSPARK_PYTHON, or the one of `minimesos submit`.",
 )
+PYSPARK_ALIAS = flag(
+    "spark.minimesos.pyspark.alias",
+    False,
+    "Whether `import pyspark` gives minimesos in tasks. `minimesos submit` and `minimesos shell` "
+    "set it, and see to it in the driver, unless it is set to false.",
+)
 DRIVER_MEMORY = mebibytes(
     "spark.driver.memory", "1g", "Memory of a driver; shown only, as drivers run unbounded."
 )

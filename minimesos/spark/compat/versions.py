@@ -1,0 +1,3 @@
+"""The version of PySpark whose RDD API this is."""
+
+__version__ = "3.5.7"
