@@ -113,7 +113,7 @@ def read_pools(conf: SparkConf) -> Pools | None:
     """
     if SCHEDULER_MODE.read(conf) == "FIFO":
         return None
-    from minimesos.spark.io.text import local_path
+    from minimesos.spark.io.filesystem import local_path
     from minimesos.spark.scheduler.pools import Pools, parse_pools
 
     named = SCHEDULER_ALLOCATION_FILE.read(conf)

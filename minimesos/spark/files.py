@@ -13,12 +13,16 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from minimesos.errors import MinimesosError
 from minimesos.log import get_logger
 from minimesos.spark.errors import PySparkRuntimeError, SparkException
+from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings.application import FILES_OVERWRITE
 from minimesos.spark.shipment import (
     ARCHIVE,
     DIRECTORY,
@@ -32,7 +36,7 @@ from minimesos.spark.shipment import (
 from minimesos.spark.taskcontext import TaskContext
 
 _ARCHIVES = "archives"
-_IMPORTED = (".zip", ".egg", ".jar")
+_IMPORTED = (".zip", ".egg", ".jar", ".whl")
 
 _log = get_logger(__name__)
 
@@ -68,17 +72,19 @@ class ShippedFiles:
     """All files of one application, in `directory`, which is the driver's block directory.
 
     Methods that add raise SparkException, which names what cannot be shipped and why. Something
-    that is there already stays, unless `overwrite` is set.
+    that is there already stays, unless the settings say otherwise.
     """
 
-    def __init__(self, directory: str, overwrite: bool) -> None:
+    def __init__(self, directory: str, conf: Texts) -> None:
         self.root = os.path.join(directory, FILES)
         self.version = 0
         """Counts what was added."""
         self._directory = directory
-        self._overwrite = overwrite
+        self._conf = conf
+        self._overwrite = FILES_OVERWRITE.read(conf)
         self._items: dict[str, Item] = {}
-        self._names: dict[str, str] = {}  # what was added, with its kind
+        self._added: dict[str, tuple[str, str]] = {}
+        """What was added, by the names that tasks use: its URI and kind."""
         self._lock = threading.Lock()
         os.mkdir(self.root)
         os.mkdir(os.path.join(directory, _ARCHIVES))
@@ -86,13 +92,13 @@ class ShippedFiles:
 
     @property
     def files(self) -> list[str]:
-        """Names of what was added as files, directories and modules."""
-        return sorted(name for name, kind in self._names.items() if kind != ARCHIVE)
+        """URIs of what was added as files, directories and modules."""
+        return sorted(uri for uri, kind in self._added.values() if kind != ARCHIVE)
 
     @property
     def archives(self) -> list[str]:
-        """Names of the directories to which archives were unpacked."""
-        return sorted(name for name, kind in self._names.items() if kind == ARCHIVE)
+        """URIs of the archives that were added."""
+        return sorted(uri for uri, kind in self._added.values() if kind == ARCHIVE)
 
     def add_all(
         self, py_files: Iterable[str], files: Iterable[str], archives: Iterable[str]
@@ -114,22 +120,22 @@ class ShippedFiles:
 
     def add_file(self, path: str, recursive: bool = False) -> None:
         """Add a file, or with `recursive` a directory."""
-        source = _local(path)
-        name = _name(source)
-        if not os.path.isdir(source):
-            self._add(path, name, FILE, partial(self._copy, source, name, FILE))
-        elif recursive:
-            self._add(path, name, DIRECTORY, partial(self._copy_tree, source, name))
-        else:
-            raise SparkException(
-                f"Added file {_uri(source)} is a directory and recursive is not turned on."
-            )
+        with self._on_this_host(path) as source:
+            name = _name(source)
+            if not os.path.isdir(source):
+                self._add(path, name, FILE, partial(self._copy, source, name, FILE))
+            elif recursive:
+                self._add(path, name, DIRECTORY, partial(self._copy_tree, source, name))
+            else:
+                raise SparkException(
+                    f"Added file {_shown(path)} is a directory and recursive is not turned on."
+                )
 
     def add_py_file(self, path: str) -> None:
         """Add a module, or an archive of modules, and make it importable here too."""
-        source = _local(path)
-        if source.endswith(_IMPORTED):
-            self._add_modules(path, source)
+        if urlsplit(path).path.endswith(_IMPORTED):
+            with self._on_this_host(path) as source:
+                self._add_modules(path, source)
         else:
             self.add_file(path)
         importlib.invalidate_caches()
@@ -137,20 +143,25 @@ class ShippedFiles:
     def add_archive(self, path: str) -> None:
         """Add an archive, which is unpacked to a directory of its name, or `path#name` to that."""
         path, _, name = path.partition("#")
-        source = _local(path)
-        name = name or _name(source)
-        self._add(path, name, ARCHIVE, partial(self._unpack, source, name))
+        with self._on_this_host(path) as source:
+            name = name or _name(source)
+            self._add(path, name, ARCHIVE, partial(self._unpack, source, name))
 
     def close(self) -> None:
         """Import nothing from here any more."""
         inside = self.root + os.sep
         sys.path[:] = [each for each in sys.path if not f"{each}{os.sep}".startswith(inside)]
 
+    def _on_this_host(self, path: str) -> AbstractContextManager[str]:
+        from minimesos.spark.downloads import on_this_host
+
+        return on_this_host(path, self._directory, self._conf)
+
     def _add_modules(self, path: str, source: str) -> None:
         from zipfile import is_zipfile
 
         if os.path.exists(source) and not is_zipfile(source):
-            raise SparkException(f"File {_uri(source)} is no zip archive of modules")
+            raise SparkException(f"File {_shown(path)} is no zip archive of modules")
         name = _name(source)
         self._add(path, name, MODULES, partial(self._copy, source, name, MODULES))
         if os.path.join(self.root, name) not in sys.path:
@@ -158,23 +169,23 @@ class ShippedFiles:
 
     def _add(self, path: str, name: str, kind: str, copy: Callable[[int], Iterable[Item]]) -> None:
         if name in ("", ".", "..") or "/" in name:
-            raise SparkException(f"{path} cannot be shipped as '{name}', which is no plain name")
+            raise SparkException(
+                f"{_shown(path)} cannot be shipped as '{name}', which is no plain name"
+            )
         with self._lock:
-            if name in self._names and not self._overwrite:
-                _log.warning("file was added already; a new version is ignored", path=path)
+            if name in self._added and not self._overwrite:
+                _log.warning("file was added already; a new version is ignored", path=_shown(path))
                 return
             version = self.version + 1
             try:
                 items = {item.path: item for item in copy(version)}
                 "".join(items).encode()  # as fetches name them
             except FileNotFoundError as error:
-                raise SparkException(f"File {_uri(_local(path))} does not exist") from error
+                raise SparkException(f"File {_shown(path)} does not exist") from error
             except (OSError, UnicodeEncodeError, MinimesosError) as error:
-                raise SparkException(
-                    f"File {_uri(_local(path))} cannot be shipped: {error}"
-                ) from error
+                raise SparkException(f"File {_shown(path)} cannot be shipped: {error}") from error
             self._items |= items
-            self._names[name] = kind
+            self._added[name] = (_shown(path), kind)
             write_list(self._directory, version, self._items.values())
             self.version = version
 
@@ -217,13 +228,7 @@ def _name(source: str) -> str:
     return os.path.basename(os.path.normpath(source))
 
 
-def _local(path: str) -> str:
-    from minimesos.spark.io.text import local_path
+def _shown(path: str) -> str:
+    from minimesos.spark.downloads import shown
 
-    return local_path(path)
-
-
-def _uri(source: str) -> str:
-    from minimesos.spark.io.text import uri
-
-    return uri(source)
+    return shown(path)

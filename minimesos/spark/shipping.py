@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.files import ShippedFiles, SparkFiles
-from minimesos.spark.settings.application import ARCHIVES, FILES, FILES_OVERWRITE, PY_FILES
+from minimesos.spark.settings.application import ARCHIVES, FILES, PY_FILES
 
 if TYPE_CHECKING:
     from minimesos.spark.context import SparkContext
@@ -30,11 +30,15 @@ class Shipping:
         return cast("SparkContext", self)
 
     def addFile(self, path: str, recursive: bool = False) -> None:
-        """Ship a file, or with `recursive` a directory, to tasks; see `SparkFiles.get`."""
+        """Ship a file, or with `recursive` a directory, to tasks; see `SparkFiles.get`.
+
+        A path or a URL: http, https, or any that fsspec knows, with the extra `fs`. It is copied
+        now; later changes of it do not show. The same holds for the two methods that follow.
+        """
         self._ship(lambda files: files.add_file(path, recursive))
 
     def addPyFile(self, path: str) -> None:
-        """Make a .py file, or the modules of a .zip or .egg, importable in tasks and here."""
+        """Make a .py file, or the modules of a .zip, .egg or .whl, importable in tasks and here."""
         self._ship(lambda files: files.add_py_file(path))
 
     def addArchive(self, path: str) -> None:
@@ -43,17 +47,17 @@ class Shipping:
 
     @property
     def listFiles(self) -> list[str]:
-        """Names of the files that were shipped."""
+        """URIs of the files that were shipped."""
         return self._shipped().files
 
     @property
     def listArchives(self) -> list[str]:
-        """Names of the directories to which archives were unpacked."""
+        """URIs of the archives that were shipped."""
         return self._shipped().archives
 
     def _open_files(self, directory: str, conf: SparkConf, py_files: Iterable[str]) -> None:
         """Keep files below a directory, those first that the configuration names."""
-        self._files = files = ShippedFiles(directory, FILES_OVERWRITE.read(conf))
+        self._files = files = ShippedFiles(directory, conf)
         SparkFiles._root_directory = files.root
         files.add_all([*py_files, *PY_FILES.read(conf)], FILES.read(conf), ARCHIVES.read(conf))
 

@@ -1,7 +1,7 @@
 """Where RDDs begin: collections of the driver, ranges and files; and what a context offers of them.
 
 `Sources` is the part of `SparkContext` that makes the RDDs of this file. How files are cut and read
-is in `io.text`. Nothing is read before a job needs it, but for the list of files.
+is in `io`. Nothing is read before a job needs it, but for the list of files.
 
 Source: PySpark 3.5's SparkContext.
 """
@@ -9,10 +9,11 @@ Source: PySpark 3.5's SparkContext.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from minimesos.spark.conf import SparkConf
 from minimesos.spark.errors import IllegalArgumentException
 from minimesos.spark.rdd import RDD
 
@@ -69,36 +70,55 @@ class Sources:
 
         Files are read where tasks run. Without `use_unicode` lines are bytes.
         """
-        from minimesos.spark.io.text import read_lines, read_raw_lines, text_splits
+        from minimesos.spark.io.splits import text_splits
+        from minimesos.spark.io.text import read_lines, read_raw_lines
 
         wanted = minPartitions or self._context.defaultMinPartitions
         read: Any = read_lines if use_unicode else read_raw_lines
-        return FilesRDD(self._context, partial(text_splits, name, wanted), read, name)
+        return self._read_files(partial(text_splits, name, wanted), read, name)
 
     def wholeTextFiles(
         self, path: str, minPartitions: int | None = None, use_unicode: bool = True
     ) -> RDD[tuple[str, str]]:
         """(URI, content) of each file, several files to a partition."""
-        from minimesos.spark.io.text import read_whole_files, read_whole_texts, whole_file_splits
+        from minimesos.spark.io.splits import whole_file_splits
+        from minimesos.spark.io.whole import read_raw_texts, read_whole_texts
 
         wanted = minPartitions or self._context.defaultMinPartitions
-        read: Any = read_whole_texts if use_unicode else read_whole_files
-        return FilesRDD(self._context, partial(whole_file_splits, path, wanted), read, path)
+        read: Any = read_whole_texts if use_unicode else read_raw_texts
+        return self._read_files(partial(whole_file_splits, path, wanted), read, path)
 
     def binaryFiles(self, path: str, minPartitions: int | None = None) -> RDD[tuple[str, bytes]]:
-        """(URI, content as bytes) of each file."""
-        from minimesos.spark.io.text import read_whole_files, whole_file_splits
+        """(URI, content as bytes) of each file, several small files to a partition."""
+        from minimesos.spark.io.splits import binary_splits
+        from minimesos.spark.io.whole import read_files
 
-        wanted = minPartitions or self._context.defaultMinPartitions
-        return FilesRDD(
-            self._context, partial(whole_file_splits, path, wanted), read_whole_files, path
-        )
+        parallelism = max(self._context.defaultParallelism, minPartitions or 0)
+        return self._read_files(partial(binary_splits, path, parallelism), read_files, path)
+
+    def binaryRecords(self, path: str, recordLength: int) -> RDD[bytes]:
+        """Records of so many bytes each, of which files hold a whole number."""
+        from minimesos.spark.io.splits import record_splits
+        from minimesos.spark.io.whole import read_records
+
+        read = partial(read_records, recordLength)
+        return self._read_files(partial(record_splits, path, recordLength), read, path)
 
     def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD[Any]:
         """Items that `saveAsPickleFile` wrote; unpickling runs code, so trust the files."""
-        from minimesos.spark.io.text import pickle_splits, read_pickled
+        from minimesos.spark.io.splits import pickle_splits
+        from minimesos.spark.io.whole import read_pickled
 
-        return FilesRDD(self._context, partial(pickle_splits, name), read_pickled, name)
+        return self._read_files(partial(pickle_splits, name), read_pickled, name)
+
+    def _read_files(
+        self,
+        list_splits: Callable[[SparkConf], list[Any]],
+        read: Callable[[Any, Mapping[str, str]], Iterator[T]],
+        path: str,
+    ) -> RDD[T]:
+        listed = partial(list_splits, self._context.getConf())
+        return FilesRDD(self._context, listed, read, path)
 
     def union(self, rdds: list[RDD[T]]) -> RDD[T]:
         """All items of several RDDs; partitions are put side by side if partitioners are equal."""
@@ -165,14 +185,15 @@ def _length(numbers: range) -> int:
 class FilesRDD(RDD[T]):
     """Items read from files, one split of them a partition.
 
-    Files are listed when the partitions are first asked for; a task carries only its own split.
+    Files are listed when the partitions are first asked for; a task carries only its own split. No
+    place is preferred, as files are where all executors reach them or copies on each host.
     """
 
     def __init__(
         self,
         context: SparkContext,
         list_splits: Callable[[], list[Any]],
-        read: Callable[[Any], Iterator[T]],
+        read: Callable[[Any, Mapping[str, str]], Iterator[T]],
         path: str,
     ) -> None:
         super().__init__(context, [], None)
@@ -182,7 +203,7 @@ class FilesRDD(RDD[T]):
         self.setName(path)
 
     def compute(self, index: int, task: TaskContext) -> Iterator[T]:
-        return self._read(task.payload[self.rdd_id, index])
+        return self._read(task.payload[self.rdd_id, index], task.env.conf)
 
     def _count_partitions(self) -> int:
         self._splits = self._list_splits()

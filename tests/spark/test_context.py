@@ -136,7 +136,7 @@ def test_files_are_found_on_the_driver_and_in_tasks(sc: SparkContext, tmp_path: 
     source = tmp_path / "hello.txt"
     source.write_text("hello")
     sc.addFile(str(source))
-    assert sc.listFiles == ["hello.txt"]
+    assert sc.listFiles == [f"file:{source}"]
     assert Path(SparkFiles.get("hello.txt")).read_text() == "hello"
     read = sc.parallelize([1]).map(lambda _: Path(SparkFiles.get("hello.txt")).read_text())
     assert read.collect() == ["hello"]
@@ -168,7 +168,7 @@ def test_archives_are_unpacked_for_the_driver_and_for_tasks(
     with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
         archive.writestr("below/a", "a")
     sc.addArchive(f"{tmp_path}/data.zip#data")
-    assert (sc.listArchives, sc.listFiles) == (["data"], [])
+    assert (sc.listArchives, sc.listFiles) == ([f"file:{tmp_path}/data.zip"], [])
     assert Path(SparkFiles.get("data/below/a")).read_text() == "a"
     read = sc.parallelize([1]).map(lambda _: Path(SparkFiles.get("data/below/a")).read_text())
     assert read.collect() == ["a"]

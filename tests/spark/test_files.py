@@ -27,7 +27,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shipped(directory: Path) -> Iterator[ShippedFiles]:
-    files = ShippedFiles(str(directory), overwrite=False)
+    files = ShippedFiles(str(directory), {})
     yield files
     files.close()
 
@@ -36,7 +36,7 @@ def shipped(directory: Path) -> Iterator[ShippedFiles]:
 def overwriting(tmp_path: Path) -> Iterator[ShippedFiles]:
     directory = tmp_path / "overwriting"
     directory.mkdir()
-    files = ShippedFiles(str(directory), overwrite=True)
+    files = ShippedFiles(str(directory), {"spark.files.overwrite": "true"})
     yield files
     files.close()
 
@@ -63,14 +63,14 @@ def test_a_file_is_copied_once(shipped: ShippedFiles, tmp_path: Path) -> None:
     made(tmp_path / "a.txt", "second")
     shipped.add_file(f"file://{source}")
     assert content(shipped, "a.txt") == "first"
-    assert (shipped.files, shipped.version) == (["a.txt"], 1)
+    assert (shipped.files, shipped.version) == ([f"file:{source}"], 1)
 
 
 def test_a_file_is_replaced_if_that_is_wanted(overwriting: ShippedFiles, tmp_path: Path) -> None:
     overwriting.add_file(made(tmp_path / "a.txt", "first"))
     overwriting.add_file(made(tmp_path / "a.txt", "second"))
     assert content(overwriting, "a.txt") == "second"
-    assert (overwriting.files, overwriting.version) == (["a.txt"], 2)
+    assert (overwriting.files, overwriting.version) == ([f"file:{tmp_path}/a.txt"], 2)
 
 
 def test_a_directory_is_copied_with_all_that_is_below(
@@ -83,7 +83,7 @@ def test_a_directory_is_copied_with_all_that_is_below(
         shipped.add_file(str(top))
     shipped.add_file(f"{top}/", recursive=True)
     assert content(shipped, "top/below/b.txt") == "b"
-    assert shipped.files == ["top"]
+    assert shipped.files == [f"file:{top}"]
 
 
 def test_what_is_missing_is_named_and_leaves_no_trace(
@@ -124,7 +124,7 @@ def test_files_that_cannot_be_read_or_named_are_refused(
     assert shipped.version == 0
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".egg"])
+@pytest.mark.parametrize("suffix", [".zip", ".egg", ".whl"])
 def test_archives_of_modules_are_imported_from_and_stay_files(
     shipped: ShippedFiles, tmp_path: Path, suffix: str
 ) -> None:
@@ -133,12 +133,12 @@ def test_archives_of_modules_are_imported_from_and_stay_files(
     shipped.add_py_file(source)
     assert import_module(name).ANSWER == 42
     assert zipfile.is_zipfile(os.path.join(shipped.root, f"modules{suffix}"))
-    assert shipped.files == [f"modules{suffix}"]
+    assert shipped.files == [f"file:{source}"]
 
 
 def test_a_closed_one_is_imported_from_no_more(directory: Path, tmp_path: Path) -> None:
     before = list(sys.path)
-    files = ShippedFiles(str(directory), overwrite=False)
+    files = ShippedFiles(str(directory), {})
     files.add_py_file(zipped(tmp_path / "m.zip", **{"m.py": ""}))
     assert len(sys.path) == len(before) + 2
     files.close()
@@ -157,7 +157,7 @@ def test_an_archive_is_unpacked_to_its_name_or_to_another(
     shipped.add_archive(source)
     shipped.add_archive(f"{source}#other")
     assert content(shipped, "data.zip/below/a") == content(shipped, "other/below/a") == "a"
-    assert shipped.archives == ["data.zip", "other"]
+    assert shipped.archives == [f"file:{source}"] * 2
     assert shipped.files == []
 
 

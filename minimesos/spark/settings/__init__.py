@@ -24,12 +24,14 @@ from minimesos.spark.settings import (
     application,
     containers,
     executors,
+    files,
     mesos,
     scheduling,
     shuffle,
     storage,
     workers,
 )
+from minimesos.spark.settings.files import FILE_SYSTEM_PREFIX
 from minimesos.spark.settings.known import has_known_prefix, known_names
 
 EXECUTOR_ENV_PREFIX = "spark.executorEnv."
@@ -44,6 +46,7 @@ _SUBJECTS = (
     application,
     containers,
     executors,
+    files,
     mesos,
     scheduling,
     shuffle,
@@ -109,7 +112,10 @@ def for_executors(conf: Mapping[str, str]) -> dict[str, str]:
 def redacted(conf: Mapping[str, str]) -> dict[str, str]:
     """Return the settings for people, without values that the names say are secret."""
     secret = application.REDACTION_REGEX.read(conf)
-    return {key: _REDACTED if secret.search(key) else value for key, value in conf.items()}
+    return {
+        key: _REDACTED if secret.search(key) or key.startswith(FILE_SYSTEM_PREFIX) else value
+        for key, value in conf.items()
+    }
 
 
 def unknown(names: Iterable[str]) -> str | None:

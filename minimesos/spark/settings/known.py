@@ -27,8 +27,8 @@ _PREFIXES = (
     # Exclusion and speculation.
     "spark.blacklist.", "spark.excludeOnFailure.", "spark.scheduler.excludeOnFailure.",
     "spark.speculation.",
-    # What is an executor's environment, variable by variable.
-    "spark.executorEnv.",
+    # An executor's environment, variable by variable, and file systems, option by option.
+    "spark.executorEnv.", "spark.minimesos.fs.",
 )  # fmt: skip
 
 _NAMES = """
@@ -60,8 +60,8 @@ executor.metrics.pollingInterval executor.minMemoryOverhead executor.port
 executor.processTreeMetrics.enabled executor.pyspark.memory executor.syncLogLevel.enabled
 executor.userClassPathFirst
 
-files.fetchTimeout files.ignoreCorruptFiles files.ignoreMissingFiles files.io.connectionTimeout
-files.maxPartitionBytes files.openCostInBytes files.useFetchCache fileserver.port
+files.ignoreCorruptFiles files.ignoreMissingFiles files.io.connectionTimeout files.useFetchCache
+fileserver.port
 
 io.compression.lz4.blockSize io.compression.lzf.parallel.enabled io.compression.snappy.blockSize
 io.compression.zstd.bufferPool.enabled io.compression.zstd.bufferSize io.compression.zstd.level
