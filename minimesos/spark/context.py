@@ -192,6 +192,21 @@ class SparkContext(Sources, Shipping):
             rdd, function, wanted, dict(self._properties), callsite.short_form()
         )
 
+    def run_job_for(
+        self,
+        rdd: RDD[T],
+        function: Callable[[TaskContext, Iterator[T]], U],
+        timeout_s: float,
+    ) -> list[U]:
+        """Run a job for some time; returns the results that are there when it, or the time, ends.
+
+        Those of partitions that were not computed in time are missing from the list.
+        """
+        partitions = range(rdd.num_partitions)
+        return self._running().run_job_for(
+            rdd, function, partitions, timeout_s, dict(self._properties), callsite.short_form()
+        )
+
     def cancelJobGroup(self, groupId: str) -> None:
         """Cancel the running and waiting jobs of a group."""
         self._running().cancel_group(groupId)

@@ -14,10 +14,10 @@ from itertools import product, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from minimesos.spark.actions import _to_list
+from minimesos.spark.approximate import Approximations
 from minimesos.spark.dependency import Aggregator, identity
 from minimesos.spark.partitioner import Partitioner, portable_hash
 from minimesos.spark.resultiterable import ResultIterable
-from minimesos.spark.statistics import Statistics
 
 if TYPE_CHECKING:
     from minimesos.spark.rdd import RDD
@@ -32,7 +32,7 @@ W = TypeVar("W")
 PartitionFunc = Callable[[Any], int]
 
 
-class PairFunctions(Statistics[T]):
+class PairFunctions(Approximations[T]):
     """Operations on pairs."""
 
     def partitionBy(

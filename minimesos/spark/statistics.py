@@ -1,8 +1,4 @@
-"""Actions on RDDs of numbers: sum, mean, variance, histogram, and their approximate kin.
-
-A layer of `RDD`. The approximate actions give exact answers if the job ends in time, which they
-wait for: bounds of partial results are not built.
-"""
+"""Actions on RDDs of numbers: sum, mean, variance, histogram. A layer of `RDD`."""
 
 from __future__ import annotations
 

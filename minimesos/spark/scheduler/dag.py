@@ -107,6 +107,12 @@ class DagScheduler:
         if job is not None:
             self._stages.fail(job, JobCancelled(f"Job {job_id} cancelled {reason}".rstrip()))
 
+    def content(self, job_id: int, now: float) -> None:
+        """End a job, if it is still there, with the results that it has got so far."""
+        job = self._stages.jobs.get(job_id)
+        if job is not None:
+            self._stages.succeed(job)
+
     def cancel_group(self, group: str, now: float) -> None:
         """Cancel all jobs of a group."""
         for job in list(self._stages.jobs.values()):

@@ -162,6 +162,26 @@ class JobRunner:
         PicklingError for a closure that cannot be sent. An interrupt (Ctrl-C) cancels the job.
         """
         job = Job(next(self._job_ids), rdd, action, partitions, properties, call_site)
+        return [pickle.loads(result) for result in self._results(job)]
+
+    def run_job_for(
+        self,
+        rdd: Lineage[T],
+        action: Callable[[TaskContext, Any], U],
+        partitions: Sequence[int],
+        timeout_s: float,
+        properties: Mapping[str, str] | None = None,
+        call_site: str = "",
+    ) -> list[U]:
+        """Run a job like `run_job`, but end it after a time; returns what there is by then.
+
+        Results are in the order of their partitions; those of the others are left out.
+        """
+        job = Job(next(self._job_ids), rdd, action, partitions, properties, call_site)
+        return [pickle.loads(result) for result in self._results(job, timeout_s)]
+
+    def _results(self, job: Job, timeout_s: float | None = None) -> Results:
+        """Run a job and wait for it; after `timeout_s` it is content with the results it has."""
         done: Future[Results] = Future()
         with self._lock:
             if self._end is not None:
@@ -169,7 +189,13 @@ class JobRunner:
             self._waiting[job.id] = done
         try:
             self._post(self._submit, job)  # here already an interrupt finds a job that runs
-            results = done.result()
+            try:
+                return done.result(timeout_s)
+            except TimeoutError:
+                if timeout_s is None:
+                    raise
+                self._post(self._core.content, job.id)
+                return done.result()
         except KeyboardInterrupt:
             self._post(self._core.cancel, job.id, "by an interrupt")
             try:
@@ -177,7 +203,6 @@ class JobRunner:
             except TimeoutError:
                 _log.warning("job not cancelled in time", job=job.id)
             raise
-        return [pickle.loads(result) for result in results]
 
     def cancel_all(self, reason: str = "as part of cancellation of all jobs") -> None:
         """Cancel all jobs; returns at once."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from minimesos.log import get_logger
-from minimesos.spark.scheduler.effects import AccumulatorsUpdated, JobAborted, JobSucceeded
+from minimesos.spark.scheduler.effects import AccumulatorsUpdated, JobAborted
 from minimesos.spark.scheduler.executor import Executor
 from minimesos.spark.scheduler.stage import Attempt, ResultStage, ShuffleMapStage, Stage, Status
 from minimesos.spark.scheduler.stage_runner import StageRunner
@@ -130,9 +130,8 @@ class TaskOutcomes:
                 ),
             )
         elif not job.remaining:
-            self._stages.end(job)
             _log.info("job finished", job=job.id, seconds=f"{now - job.started_at_s:.3f}")
-            self._effects.append(JobSucceeded(job.id, [each for each in known if each is not None]))
+            self._stages.succeed(job)
 
     def _tell_current(self, stage: Stage, task_set: TaskSet, slots: Sequence[int]) -> None:
         """An older attempt has done what the current one need not do again."""

@@ -186,6 +186,12 @@ class StageRunner:
         for job in sorted(stage.jobs, key=lambda job: job.id):
             self.fail(job, error)
 
+    def succeed(self, job: Job) -> None:
+        """End a job with the results that are there."""
+        self.end(job)
+        results = [each for each in job.results if each is not None]
+        self.effects.append(JobSucceeded(job.id, results))
+
     def fail(self, job: Job, error: Exception) -> None:
         """End a job without results."""
         if isinstance(error, JobCancelled):

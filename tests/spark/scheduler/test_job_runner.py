@@ -129,6 +129,14 @@ def test_results_come_to_the_thread_that_waits(runner):
     assert runner.run_job(Rdd(), action, [2, 0, 3]) == [2, 0, 3]
 
 
+def test_a_job_with_a_time_limit_is_content_with_what_is_there_by_then(runner, backend):
+    assert runner.run_job_for(Rdd(), action, range(4), timeout_s=600.0) == [0, 1, 2, 3]
+    backend.may_answer = False
+    assert runner.run_job_for(Rdd(), action, range(4), timeout_s=0.0) == []
+    backend.may_answer = True
+    assert runner.run_job(Rdd(), action, [1]) == [1]
+
+
 def test_many_threads_run_jobs_at_once(runner):
     results = []
 
