@@ -7,7 +7,7 @@ and collects their ends into frames; it removes what the driver says is garbage.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -83,8 +83,9 @@ class Control:
         self._lines = {1: PrintedLines(), 2: PrintedLines()}
         self.pool = WorkerPool(reactor, zygote, slots or identity.cores, self)
 
-    def configure(self, conf: Mapping[str, str], local_dir: str) -> None:
+    def configure(self, registered: spark_pb2.Registered, local_dir: str) -> None:
         """Take the application's settings, and where blocks lie; tasks start after that."""
+        conf = registered.conf
         level = LOG_LEVEL.read(conf)
         if level is not None:
             log.set_level(LOG_LEVELS[level])
@@ -99,6 +100,7 @@ class Control:
             "workers": slots,
             "conf": dict(conf),
             "python_path": me.python_path,
+            "results_dir": _if_writable(registered.results_root),
         }
         self.pool.configure(
             settings,
@@ -180,3 +182,8 @@ class Control:
             if name.startswith(garbage):
                 with suppress(FileNotFoundError):  # a shuffle service may be faster
                     os.unlink(os.path.join(self._local_dir, name))
+
+
+def _if_writable(directory: str) -> str:
+    """Return a directory of the driver's, or nothing: its name is on the driver's host only."""
+    return directory if directory and os.access(directory, os.W_OK | os.X_OK) else ""

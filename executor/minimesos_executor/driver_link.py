@@ -183,7 +183,7 @@ class DriverLink:
                 raise DriverLost(f"{self._driver}: {error.details()}") from error
             _log.info("registered with driver", driver=self._driver, app=self._application_id)
             place = await self._settle(call, registered)
-            self._control.configure(registered.conf, place.root)
+            self._control.configure(registered, place.root)
             if lane is not None:
                 self._change_to(lane)
             interval_s = HEARTBEAT_INTERVAL.read(registered.conf)

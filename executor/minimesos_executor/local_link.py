@@ -65,5 +65,5 @@ class LocalLink:
     def _on_frame(self, data: Frame) -> None:
         frame = spark_pb2.DriverFrame.FromString(data)  # type: ignore[arg-type] # it takes any buffer
         if frame.HasField("registered"):
-            self._control.configure(frame.registered.conf, self._local_dir)
+            self._control.configure(frame.registered, self._local_dir)
         self._control.handle(frame)

@@ -13,7 +13,7 @@ Used by `agent_bond`. Source: Spark's documentation "Running Spark on Mesos", fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from google.protobuf.message import DecodeError
@@ -35,6 +35,7 @@ Report = Callable[[int, mesos_pb2.TaskState, bytes, str], None]
 
 _STATES: dict[int, mesos_pb2.TaskState] = {
     spark_pb2.SUCCESS: mesos_pb2.TASK_FINISHED,
+    spark_pb2.STORED: mesos_pb2.TASK_FINISHED,
     spark_pb2.FAILED: mesos_pb2.TASK_FAILED,
     spark_pb2.FETCH_FAILED: mesos_pb2.TASK_FAILED,
     spark_pb2.WORKER_LOST: mesos_pb2.TASK_FAILED,
@@ -68,8 +69,9 @@ class MesosTaskControl(Control):
         self._waiting: set[int] = set()
         self._running: dict[int, Timer] = {}
 
-    def configure(self, conf: Mapping[str, str], local_dir: str) -> None:
-        super().configure(conf, local_dir)
+    def configure(self, registered: spark_pb2.Registered, local_dir: str) -> None:
+        super().configure(registered, local_dir)
+        conf = registered.conf
         self._data_bytes_max = min(TASK_MAX_DIRECT_RESULT_SIZE.read(conf), DATA_BYTES_MAX)
         self._start_waiting()
 

@@ -32,12 +32,13 @@ from minimesos.errors import MinimesosError
 from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import WorkerEnv
 from minimesos.spark.raised import describe_failure
-from minimesos.spark.scheduler.task import Outcome, ResultTooLarge, load_stage
+from minimesos.spark.scheduler.task import STORED_TAG, Outcome, ResultTooLarge, load_stage
 from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE, PYSPARK_ALIAS
 from minimesos.spark.settings.executors import reuses_workers
-from minimesos.spark.settings.scheduling import TASK_CPUS
+from minimesos.spark.settings.scheduling import TASK_CPUS, TASK_MAX_DIRECT_RESULT_SIZE
 from minimesos.spark.settings.workers import DEBUG_RECORD, SIMPLIFIED_TRACEBACK, TASK_OUTPUT
 from minimesos.spark.storage import BlockStore
+from minimesos.spark.stored_results import ResultPlace
 from minimesos_executor import messages, prints
 from minimesos_executor.fetches import Fetches
 from minimesos_executor.messages import NO_TASK, Task
@@ -45,6 +46,7 @@ from minimesos_executor.messages import NO_TASK, Task
 FLUSH_S = 0.003  # the longest that a result waits for another task to end
 FLUSH_BYTES = 2**16
 RESULT_BYTES_MAX = 2**31 - 2**16  # what fits into one message of the driver's protocol
+_STORED = bytes((STORED_TAG,))
 SURVIVORS_COLLECT = 200_000  # objects made and not freed since the last collection
 
 
@@ -77,6 +79,8 @@ class Settings:
     conf: Mapping[str, str]
     python_path: tuple[str, ...] = ()
     """Directories that follow the worker's own module search path."""
+    results_dir: str = ""
+    """Where large results go; empty if the driver is on another host."""
 
 
 class Runner:
@@ -100,7 +104,6 @@ class Runner:
         self._in_user_code = False
         self._has_answered = False
         self._is_reused = True
-        self._result_bytes_max = RESULT_BYTES_MAX
         self._with_record = True
         self._whole_traceback = False
         self._poked = False
@@ -174,10 +177,10 @@ class Runner:
             stage = self._stages.get(stage_key) or self._load(stage_key, self._env)
             result = stage.run(self._env, task_id, partition, attempt, payload)
             self._in_user_code = False
-            if len(result) > self._result_bytes_max:
+            if len(result) > RESULT_BYTES_MAX:
                 raise ResultTooLarge(
-                    f"the result of the task has {len(result)} bytes, above "
-                    f"{self._result_bytes_max}: {DRIVER_MAX_RESULT_SIZE.shown(self._env.conf)}"
+                    f"the result of the task has {len(result)} bytes, above {RESULT_BYTES_MAX}: "
+                    "too large to be sent to another host"
                 )
         except BaseException as error:  # noqa: BLE001 - user code, which may raise SystemExit too
             self._in_user_code = False
@@ -185,7 +188,7 @@ class Runner:
                 return Outcome.CANCELLED, b""
             outcome, described = describe_failure(error, self._with_record, self._whole_traceback)
             return int(outcome), described
-        return 0, result
+        return int(Outcome.STORED) if result[:1] == _STORED else 0, result
 
     def _load(self, stage_key: int, env: WorkerEnv) -> LoadedStage:
         binary = self._binaries.get(stage_key)
@@ -311,8 +314,6 @@ class Runner:
     def _set_up(self, settings: dict[str, Any]) -> None:
         told = Settings(**settings)
         self._is_reused = reuses_workers(told.conf)
-        wanted = DRIVER_MAX_RESULT_SIZE.read(told.conf) or RESULT_BYTES_MAX
-        self._result_bytes_max = min(wanted, RESULT_BYTES_MAX)
         self._with_record = DEBUG_RECORD.read(told.conf)
         self._whole_traceback = not SIMPLIFIED_TRACEBACK.read(told.conf)
         self._limit_threads(TASK_CPUS.read(told.conf))
@@ -333,6 +334,11 @@ class Runner:
             blocks=BlockStore.of(told.conf, told.workers, told.local_dir),
             fetch=fetches.fetch,
             begin_fetch=fetches.begin,
+            results=ResultPlace(
+                told.results_dir,
+                TASK_MAX_DIRECT_RESULT_SIZE.read(told.conf),
+                DRIVER_MAX_RESULT_SIZE.read(told.conf),
+            ),
         )
         self._send(messages.READY)
 

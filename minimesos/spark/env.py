@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from minimesos.errors import MinimesosError
+from minimesos.spark.stored_results import ResultPlace
 
 if TYPE_CHECKING:
     from minimesos.spark.storage import BlockStore
@@ -102,6 +103,7 @@ class WorkerEnv:
     """Begins to copy ranges of files of one remote directory; one of length 0 goes alone."""
     broadcasts: dict[int, Any] = field(default_factory=dict)
     """Values of broadcasts that this worker has loaded, by id; dropped upon a Cleanup."""
+    results: ResultPlace = field(default_factory=ResultPlace)
     files_root: str = ""
     """Directory of the files that the driver has shipped; empty until it has shipped some."""
     shipment_version: int = 0

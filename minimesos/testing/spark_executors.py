@@ -20,6 +20,7 @@ from minimesos.spark.env import FetchFailed, Location, Range
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.scheduler.task import decode_success, stage_binary
 from minimesos.spark.shipment import Shipment
+from minimesos.spark.stored_results import StoredResult, take_stored
 
 DEADLINE_S = 10.0
 
@@ -28,7 +29,7 @@ class Ended(NamedTuple):
     """How a task ended."""
 
     outcome: int
-    payload: bytes
+    payload: Any
     worker: int
 
     @property
@@ -40,7 +41,8 @@ class Ended(NamedTuple):
 class RecordingListener:
     """A `BackendListener` that remembers all it hears."""
 
-    def __init__(self) -> None:
+    def __init__(self, results_root: str = "") -> None:
+        self._results_root = results_root
         self.added: dict[str, Location] = {}
         self.lost: dict[str, str] = {}
         self.ended: dict[int, Ended] = {}
@@ -73,7 +75,10 @@ class RecordingListener:
         columns = zip(results.task_ids, outcomes, results.payloads, results.workers, strict=True)
         for task_id, outcome, payload, worker in columns:
             assert task_id not in self.ended, f"task {task_id} ended twice"
-            self.ended[task_id] = Ended(outcome, payload, worker)
+            answer: bytes | StoredResult = payload
+            if outcome == spark_pb2.STORED:
+                answer = take_stored(self._results_root, task_id, payload)
+            self.ended[task_id] = Ended(outcome, answer, worker)
         self._changed.set()
 
     async def until(self, condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:

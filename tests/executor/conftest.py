@@ -22,7 +22,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
     async def start(cores: int, **settings: str) -> tuple[LocalBackend, RecordingListener]:
         conf = {f"spark.{name.replace('_', '.')}": value for name, value in settings.items()}
-        backend, listener = LocalBackend(cores, conf, str(tmp_path)), RecordingListener()
+        backend, listener = (
+            LocalBackend(cores, conf, str(tmp_path)),
+            RecordingListener(str(tmp_path)),
+        )
         backends.append(backend)
         await backend.start(listener)
         await listener.until(lambda: "0" in listener.added)

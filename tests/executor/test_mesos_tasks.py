@@ -78,7 +78,7 @@ class Executor:
 
     def configure(self, **conf: str) -> None:
         texts = {"spark." + name.replace("_", "."): text for name, text in conf.items()}
-        self.control.configure(texts, str(self._local_dir))
+        self.control.configure(spark_pb2.Registered(conf=texts), str(self._local_dir))
 
     def started(self) -> list[int]:
         """Have the pool note what it is given from now on, instead of doing it."""

@@ -14,11 +14,13 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FETCH_FAILED: _ClassVar[Outcome]
     WORKER_LOST: _ClassVar[Outcome]
     CANCELLED: _ClassVar[Outcome]
+    STORED: _ClassVar[Outcome]
 SUCCESS: Outcome
 FAILED: Outcome
 FETCH_FAILED: Outcome
 WORKER_LOST: Outcome
 CANCELLED: Outcome
+STORED: Outcome
 
 class ExecutorFrame(_message.Message):
     __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located", "takes_lane", "printed")
@@ -97,7 +99,7 @@ class Challenge(_message.Message):
     def __init__(self, nonce: _Optional[bytes] = ..., proof: _Optional[bytes] = ..., lane: _Optional[str] = ...) -> None: ...
 
 class Registered(_message.Message):
-    __slots__ = ("conf", "application_id", "shuffle_credential")
+    __slots__ = ("conf", "application_id", "shuffle_credential", "results_root")
     class ConfEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -108,10 +110,12 @@ class Registered(_message.Message):
     CONF_FIELD_NUMBER: _ClassVar[int]
     APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
     SHUFFLE_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_ROOT_FIELD_NUMBER: _ClassVar[int]
     conf: _containers.ScalarMap[str, str]
     application_id: str
     shuffle_credential: bytes
-    def __init__(self, conf: _Optional[_Mapping[str, str]] = ..., application_id: _Optional[str] = ..., shuffle_credential: _Optional[bytes] = ...) -> None: ...
+    results_root: str
+    def __init__(self, conf: _Optional[_Mapping[str, str]] = ..., application_id: _Optional[str] = ..., shuffle_credential: _Optional[bytes] = ..., results_root: _Optional[str] = ...) -> None: ...
 
 class Refused(_message.Message):
     __slots__ = ("message",)

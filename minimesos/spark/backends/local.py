@@ -94,7 +94,9 @@ class LocalBackend:
         root = os.path.join(self._local_dir, f"executor-{executor_id}")
         os.makedirs(root, mode=0o700, exist_ok=True)
         self._executor = _Executor(self, executor_id, self._cores, root, self._conf)
-        registered = spark_pb2.Registered(conf=self._conf, application_id=self._application_id)
+        registered = spark_pb2.Registered(
+            conf=self._conf, application_id=self._application_id, results_root=self._local_dir
+        )
         self._executor.send(spark_pb2.DriverFrame(registered=registered))
 
     def received(self, executor: _Executor, frame: spark_pb2.ExecutorFrame) -> None:

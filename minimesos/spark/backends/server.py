@@ -219,6 +219,7 @@ class ExecutorServer:
                 conf=for_executors(self._conf.as_mapping()),
                 application_id=self.application_id,
                 shuffle_credential=credential,
+                results_root=self._blocks_root,
             )
             await context.write(spark_pb2.DriverFrame(registered=registered).SerializeToString())
             return register, await arrival.take() if answer.takes_lane else None

@@ -74,7 +74,7 @@ class JobSucceeded(Effect):
     """A job is done; `results` are pickles in the order of its partitions."""
 
     job_id: int
-    results: Sequence[bytes | memoryview]
+    results: list[bytes | memoryview]
 
 
 @dataclass(frozen=True, slots=True)

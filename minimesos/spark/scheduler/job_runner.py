@@ -10,6 +10,7 @@ Made by SparkContext. Decides nothing about stages and tasks.
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import pickle
 import sys
@@ -51,6 +52,7 @@ from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST
 from minimesos.spark.shipment import Shipment
+from minimesos.spark.stored_results import TaskEnds, take_stored
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -59,10 +61,11 @@ if TYPE_CHECKING:
 CANCEL_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 30.0
 PROGRESS_TIMER = "progress"
+PAUSE_COLLECTOR_BYTES = 2**20  # of results, from which on they are unpickled without collections
 
 T = TypeVar("T")
 U = TypeVar("U")
-Results = Sequence[bytes | memoryview]
+Results = list[bytes | memoryview]
 
 _log = get_logger(__name__)
 
@@ -162,7 +165,7 @@ class JobRunner:
         PicklingError for a closure that cannot be sent. An interrupt (Ctrl-C) cancels the job.
         """
         job = Job(next(self._job_ids), rdd, action, partitions, properties, call_site)
-        return [pickle.loads(result) for result in self._results(job)]
+        return _loaded(self._results(job))
 
     def run_job_for(
         self,
@@ -178,7 +181,7 @@ class JobRunner:
         Results are in the order of their partitions; those of the others are left out.
         """
         job = Job(next(self._job_ids), rdd, action, partitions, properties, call_site)
-        return [pickle.loads(result) for result in self._results(job, timeout_s)]
+        return _loaded(self._results(job, timeout_s))
 
     def _results(self, job: Job, timeout_s: float | None = None) -> Results:
         """Run a job and wait for it; after `timeout_s` it is content with the results it has."""
@@ -255,7 +258,10 @@ class JobRunner:
 
     def results(self, executor_id: str, results: spark_pb2.TaskResults) -> None:
         """Tasks have ended on an executor."""
-        self._enter(self._core.results, executor_id, results)
+        if spark_pb2.STORED in results.outcomes:
+            self._enter(self._core.results, executor_id, self._with_stored(results))
+        else:
+            self._enter(self._core.results, executor_id, results)
 
     def printed(self, executor_id: str, printed: Sequence[spark_pb2.Printed]) -> None:
         """Tasks have printed: show it, in place of the progress bar, which comes again."""
@@ -276,6 +282,27 @@ class JobRunner:
         self._enter(self._core.fail_all, message)
 
     # ------------------------------------------------------------------------------- on the loop
+
+    def _with_stored(self, results: spark_pb2.TaskResults) -> TaskEnds:
+        """Take what is in files; what cannot be taken is lost with the worker's task."""
+        ends = TaskEnds(
+            list(results.task_ids),
+            list(results.outcomes),
+            list(results.payloads),
+            list(results.workers),
+        )
+        columns = zip(results.task_ids, results.outcomes, results.payloads, strict=True)
+        for at, (task_id, outcome, answer) in enumerate(columns):
+            if outcome == spark_pb2.STORED:
+                try:
+                    stored = take_stored(self.driver_location.root, task_id, answer)
+                except OSError as error:
+                    ends.outcomes[at] = spark_pb2.WORKER_LOST
+                    ends.payloads[at] = f"its result is gone: {error}".encode()
+                else:
+                    ends.outcomes[at] = spark_pb2.SUCCESS
+                    ends.payloads[at] = stored
+        return ends
 
     def _post(self, call: Callable[..., None], *arguments: Any) -> None:
         """Enter the core from another thread."""
@@ -353,6 +380,19 @@ class JobRunner:
             waiting, self._waiting = self._waiting, {}
         for done in waiting.values():
             done.set_exception(error)
+
+
+def _loaded(results: list[bytes | memoryview]) -> list[Any]:
+    """Unpickle results, giving up each one's bytes before the next is looked at."""
+    results.reverse()
+    collects = gc.isenabled() and sum(map(len, results)) > PAUSE_COLLECTOR_BYTES
+    if collects:
+        gc.disable()  # all that is made here survives: looking through it again and again is waste
+    try:
+        return [pickle.loads(results.pop()) for _ in range(len(results))]
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _add_accumulators(effect: AccumulatorsUpdated) -> None:

@@ -59,7 +59,7 @@ class StageRunner:
         job.started_at_s = now
         if not job.partitions:
             self.end(job)
-            self.effects.append(JobSucceeded(job.id, ()))
+            self.effects.append(JobSucceeded(job.id, []))
             return
         stage = self.graph.add_job(job)
         _log.info("job submitted", job=job.id, name=job.name, partitions=len(job.partitions))
@@ -190,6 +190,7 @@ class StageRunner:
         """End a job with the results that are there."""
         self.end(job)
         results = [each for each in job.results if each is not None]
+        job.results = [b""] * len(job.results)  # who waits for them alone holds them from now on
         self.effects.append(JobSucceeded(job.id, results))
 
     def fail(self, job: Job, error: Exception) -> None:

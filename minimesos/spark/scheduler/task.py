@@ -26,8 +26,10 @@ from minimesos.spark.env import WorkerEnv
 from minimesos.spark.errors import STOP_ITERATION
 from minimesos.spark.io.compression import Codec, pack, unpack
 from minimesos.spark.io.serializers import dump_objects
+from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
 from minimesos.spark.shipment import Shipment, receive
 from minimesos.spark.shuffle import writer
+from minimesos.spark.stored_results import ResultSink, StoredResult, dump_to
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ Properties = Mapping[str, str]
 _STAGE_HEADER = struct.Struct("<iiI")  # stage id, stage attempt, length of properties and shipment
 _EXTRAS_HEADER = struct.Struct("<BI")  # tag, length of the extras
 _EXTRAS_TAG = 1  # a bare pickle starts with 0x80
+STORED_TAG = 2  # as the one before, but the result is not there: it is in a file
 
 _METRICS_MIN_S = 0.005
 """Tasks that ran shorter and did nothing else remarkable are not worth reporting on."""
@@ -54,6 +57,7 @@ class Outcome(IntEnum):
     FETCH_FAILED = 2
     WORKER_LOST = 3
     CANCELLED = 4
+    STORED = 5
 
 
 class Metrics(NamedTuple):
@@ -134,10 +138,14 @@ def encode_payload(inputs: dict[Any, Any]) -> bytes:
     return dump_objects(inputs) if inputs else b""
 
 
-def decode_success(payload: bytes) -> tuple[Extras | None, bytes | memoryview]:
+def decode_success(payload: bytes | StoredResult) -> tuple[Extras | None, bytes | memoryview]:
     """Split a successful task's answer into extras and the still pickled result."""
-    if payload[0] != _EXTRAS_TAG:
-        return None, payload
+    if isinstance(payload, StoredResult):
+        return _decode_extras(payload.answer)[0], payload.content
+    return _decode_extras(payload) if payload[0] == _EXTRAS_TAG else (None, payload)
+
+
+def _decode_extras(payload: bytes) -> tuple[Extras, memoryview]:
     _, length = _EXTRAS_HEADER.unpack_from(payload)
     start = _EXTRAS_HEADER.size
     accumulators, blocks, metrics = pickle.loads(memoryview(payload)[start : start + length])
@@ -195,6 +203,7 @@ class LoadedStage:
             local_properties=self._properties,
         )
         act = self._act
+        is_stored = False
         try:
             with task.active():
                 records = self._rdd.iterator(partition, task)
@@ -208,15 +217,17 @@ class LoadedStage:
                         output.spilled_bytes,
                     )
                 else:
-                    result = _dump_result(act(task, records))
+                    result, is_stored = _dump_result(act(task, records), env, task_id)
                     metrics = Metrics(perf_counter() - started)
         except StopIteration as error:
             # It must not end somebody's loop further up as if all were well.
             raise RuntimeError(f"{STOP_ITERATION}: {error}") from error
-        if not (task.accumulators or task.stored_blocks or metrics.run_s > _METRICS_MIN_S):
+        is_plain = not (is_stored or task.accumulators or task.stored_blocks)
+        if is_plain and metrics.run_s <= _METRICS_MIN_S:
             return result
         extras = dump_objects((task.accumulator_updates(), task.stored_blocks, tuple(metrics)))
-        return _EXTRAS_HEADER.pack(_EXTRAS_TAG, len(extras)) + extras + result
+        tag = STORED_TAG if is_stored else _EXTRAS_TAG
+        return _EXTRAS_HEADER.pack(tag, len(extras)) + extras + result
 
 
 def load_stage(binary: bytes, env: WorkerEnv) -> LoadedStage:
@@ -235,10 +246,25 @@ def load_stage(binary: bytes, env: WorkerEnv) -> LoadedStage:
     return LoadedStage(stage_id, attempt, rdd, act, properties)
 
 
-def _dump_result(result: object) -> bytes:
+def _dump_result(result: object, env: WorkerEnv, task_id: int) -> tuple[bytes, bool]:
+    """Pickle a result; says whether it is in a file, and then there is nothing to return."""
+    if type(result) is int or (type(result) is list and not result):
+        return pickle.dumps(result, pickle.HIGHEST_PROTOCOL), False  # most often so
+    sink = ResultSink(env.results, task_id)
     try:
-        return dump_objects(result)
-    except Exception as error:
+        dump_to(sink, result)
+    except BaseException as error:
+        sink.discard()
+        if not isinstance(error, Exception):
+            raise
         raise ResultNotSerializable(
             f"the result of the task cannot be pickled: {type(error).__name__}: {error}"
         ) from error
+    if sink.is_too_large:
+        size, limit = sink.size, env.results.bytes_max
+        sink.discard()
+        raise ResultTooLarge(
+            f"the result of the task has {size} bytes, above {limit}: "
+            f"{DRIVER_MAX_RESULT_SIZE.shown(env.conf)}"
+        )
+    return sink.finish(), sink.is_stored

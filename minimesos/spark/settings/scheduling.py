@@ -90,7 +90,8 @@ STARVATION_TIMEOUT = seconds(
 TASK_MAX_DIRECT_RESULT_SIZE = size_bytes(
     "spark.task.maxDirectResultSize",
     "1m",
-    "Results above this do not travel in the status updates of fine-grained tasks.",
+    "Results above this go to files if the driver is on the same host, and never travel in the "
+    "status updates of fine-grained tasks.",
 )
 RPC_MESSAGE_MAX_SIZE = mebibytes(
     "spark.rpc.message.maxSize",

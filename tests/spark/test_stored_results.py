@@ -1,0 +1,69 @@
+"""Large results: files in the driver's directory until it takes them, nothing afterwards."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from minimesos.spark.stored_results import (
+    ResultPlace,
+    ResultSink,
+    StoredResult,
+    dump_to,
+    file_name,
+    take_stored,
+)
+
+LARGE = [f"text {number}" for number in range(5000)]
+
+
+def sink(place: ResultPlace) -> ResultSink:
+    return ResultSink(place, 7)
+
+
+def test_what_fits_into_a_frame_makes_no_file(tmp_path: Path) -> None:
+    results = sink(ResultPlace(str(tmp_path), 1_000_000))
+    dump_to(results, LARGE)
+    assert pickle.loads(results.finish()) == LARGE
+    assert not results.is_stored
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [LARGE, os.urandom(50_000), lambda: LARGE])
+def test_a_large_result_is_a_file_until_it_is_taken(tmp_path: Path, value: object) -> None:
+    results = sink(ResultPlace(str(tmp_path), 10))
+    dump_to(results, value)
+    assert results.finish() == b""
+    assert results.is_stored
+    assert os.listdir(tmp_path) == [file_name(7)]
+    stored = take_stored(str(tmp_path), 7, b"answer")
+    assert isinstance(stored, StoredResult)
+    loaded = pickle.loads(stored.content)
+    assert (loaded() if callable(loaded) else loaded) == (value() if callable(value) else value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_directory_all_goes_into_frames() -> None:
+    results = sink(ResultPlace("", 10))
+    dump_to(results, LARGE)
+    assert pickle.loads(results.finish()) == LARGE
+
+
+def test_beyond_what_the_driver_takes_it_only_counts(tmp_path: Path) -> None:
+    results = sink(ResultPlace(str(tmp_path), 10, 1000))
+    dump_to(results, LARGE)
+    assert results.is_too_large
+    assert results.size == len(pickle.dumps(LARGE, pickle.HIGHEST_PROTOCOL))
+    results.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_that_cannot_be_pickled_leaves_no_file(tmp_path: Path) -> None:
+    results = sink(ResultPlace(str(tmp_path), 10))
+    with pytest.raises(pickle.PicklingError, match="generator"):
+        dump_to(results, [LARGE, (each for each in ())])
+    results.discard()
+    assert list(tmp_path.iterdir()) == []
