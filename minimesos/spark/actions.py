@@ -30,7 +30,7 @@ SortKey = Callable[[Any], Any] | None
 
 _TAKE_GROWTH = 4
 """How many times more partitions `take` looks at when it has found nothing yet; also its cap."""
-_COUNT_CHUNK = 4096
+_COUNT_CHUNK = 1000
 _EXACT_HINTS: tuple[type, ...] = (type(iter([])), type(iter(range(0))), type(iter(())))
 """Iterators that know exactly how many items are left."""
 

@@ -311,7 +311,10 @@ class _RemainderDependency(_QuotientDependency):
 
 
 class CartesianRDD(RDD[tuple[Any, Any]]):
-    """All pairs of an item of one RDD and an item of another; the right partition is held."""
+    """All pairs of an item of one RDD and an item of another.
+
+    The right partition is held, in a spill file if it is large.
+    """
 
     def __init__(self, left: RDD[Any], right: RDD[Any]) -> None:
         count = right.num_partitions
@@ -322,9 +325,13 @@ class CartesianRDD(RDD[tuple[Any, Any]]):
         )
 
     def compute(self, index: int, task: TaskContext) -> Iterator[tuple[Any, Any]]:
+        from minimesos.spark.shuffle.groups import hold, pairs_of_few
+
         left, right = self.dependencies
         assert isinstance(left, _QuotientDependency)
         assert isinstance(right, _QuotientDependency)
-        held = list(right.rdd.iterator(right.parents(index)[0], task))
+        held = hold(right.rdd.iterator(right.parents(index)[0], task), task)
         items = left.rdd.iterator(left.parents(index)[0], task)
-        return chain.from_iterable(zip(repeat(item), held) for item in items)
+        if type(held) is list:
+            return chain.from_iterable(zip(repeat(item), held) for item in items)
+        return pairs_of_few(items, held)

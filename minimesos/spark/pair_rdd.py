@@ -8,7 +8,7 @@ as the input has.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from itertools import product, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -30,6 +30,9 @@ V = TypeVar("V")
 W = TypeVar("W")
 
 PartitionFunc = Callable[[Any], int]
+Groups = tuple[Collection[Any], ...]
+"""The values of one key in each of several RDDs; lists, or what is too long to be held."""
+_HELD = frozenset({list, tuple})
 
 
 class PairFunctions(Approximations[T]):
@@ -108,8 +111,11 @@ class PairFunctions(Approximations[T]):
         partitionFunc: PartitionFunc = portable_hash,
     ) -> RDD[tuple[K, Iterable[V]]]:
         """Bring the values of each key together; to combine them, `reduceByKey` is much cheaper."""
-        groups = self.combineByKey(_one_list, _appended, _extended, numPartitions, partitionFunc)
-        return groups.mapValues(ResultIterable)
+        from minimesos.spark.shuffled import CoGroupedRDD
+
+        partitioner = self._partitioner(numPartitions, partitionFunc)
+        groups: RDD[tuple[K, Groups]] = CoGroupedRDD([self._rdd], partitioner)
+        return groups.mapValues(_as_result)
 
     def groupBy(
         self,
@@ -198,7 +204,7 @@ class PairFunctions(Approximations[T]):
 
     def _cogrouped(
         self: PairFunctions[tuple[K, V]], others: list[Any], numPartitions: int | None
-    ) -> RDD[tuple[K, tuple[list[Any], ...]]]:
+    ) -> RDD[tuple[K, Groups]]:
         from minimesos.spark.shuffled import CoGroupedRDD
 
         parents = [self._rdd, *others]
@@ -226,27 +232,13 @@ def _combine(
     from minimesos.spark.shuffle.memory import MemoryLimit
     from minimesos.spark.shuffle.merge import Merger
 
-    merger = Merger(aggregator, task.env.local_dir, MemoryLimit.of(task.env.conf))
+    merger = Merger(aggregator, task.env.local_dir, MemoryLimit.of(task))
     merger.merge_values(items)
     return merger.items()
 
 
 def _start_with_zero(zero: Any, func: Callable[[Any, V], Any], value: V) -> Any:
     return func(copy.deepcopy(zero), value)
-
-
-def _one_list(value: V) -> list[V]:
-    return [value]
-
-
-def _appended(values: list[V], value: V) -> list[V]:
-    values.append(value)
-    return values
-
-
-def _extended(values: list[V], others: list[V]) -> list[V]:
-    values += others
-    return values
 
 
 def _with_none(items: Iterator[T]) -> Iterator[tuple[T, None]]:
@@ -265,33 +257,45 @@ def _has_key(key: Any, pair: tuple[Any, Any]) -> bool:
     return bool(pair[0] == key)
 
 
-def _as_results(groups: tuple[list[Any], ...]) -> Any:
-    return tuple(ResultIterable(group) for group in groups)
+def _as_result(groups: Groups) -> ResultIterable[Any]:
+    return ResultIterable(groups[0])
 
 
-def _inner(groups: tuple[list[Any], ...]) -> Iterable[Any]:
-    return product(*groups)
+def _as_results(groups: Groups) -> Any:
+    return tuple([ResultIterable(group) for group in groups])
 
 
-def _left_outer(groups: tuple[list[Any], ...]) -> Iterable[Any]:
+def _inner(groups: Groups) -> Iterable[Any]:
+    return _pairs_of(*groups)
+
+
+def _left_outer(groups: Groups) -> Iterable[Any]:
     left, right = groups
-    return product(left, right or (None,))
+    return _pairs_of(left, right or (None,))
 
 
-def _right_outer(groups: tuple[list[Any], ...]) -> Iterable[Any]:
+def _right_outer(groups: Groups) -> Iterable[Any]:
     left, right = groups
-    return product(left or (None,), right)
+    return _pairs_of(left or (None,), right)
 
 
-def _full_outer(groups: tuple[list[Any], ...]) -> Iterable[Any]:
+def _full_outer(groups: Groups) -> Iterable[Any]:
     left, right = groups
-    return product(left or (None,), right or (None,))
+    return _pairs_of(left or (None,), right or (None,))
 
 
-def _only_left(groups: tuple[list[Any], ...]) -> Iterable[Any]:
+def _pairs_of(left: Collection[Any], right: Collection[Any]) -> Iterable[Any]:
+    if type(left) in _HELD and type(right) in _HELD:
+        return product(left, right)
+    from minimesos.spark.shuffle.groups import pairs_of
+
+    return pairs_of(left, right)
+
+
+def _only_left(groups: Groups) -> Iterable[Any]:
     left, right = groups
     return () if right else left
 
 
-def _all_sides(pair: tuple[Any, tuple[list[Any], ...]]) -> bool:
+def _all_sides(pair: tuple[Any, Groups]) -> bool:
     return all(pair[1])

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
+from minimesos.spark.dependency import identity
 from minimesos.spark.errors import PySparkRuntimeError
 
 _TUPLE_SEED = 3430008
@@ -84,6 +85,15 @@ class Partitioner:
         return self.partitionFunc(k) % self.numPartitions
 
 
+class Dealer(Partitioner):
+    """Gives each map's records to partitions in turn; they need not be pairs."""
+
+    __slots__ = ()
+
+    def __init__(self, num_partitions: int) -> None:
+        super().__init__(num_partitions, identity)
+
+
 class RangePartitionFunction:
     """Partition function of a sort: keys up to `bounds[i]` go to partition i, or mirrored."""
 
@@ -97,3 +107,17 @@ class RangePartitionFunction:
     def __call__(self, k: Any) -> int:
         index = bisect_left(self.bounds, self.keyfunc(k))
         return index if self.ascending else len(self.bounds) - index
+
+    @property
+    def num_partitions(self) -> int:
+        """How many partitions there are."""
+        return len(self.bounds) + 1
+
+    def of_many(self, keys: list[Any]) -> list[int]:
+        """Return the partition of each key."""
+        bounds = self.bounds
+        places = keys if self.keyfunc is identity else map(self.keyfunc, keys)
+        if self.ascending:
+            return [bisect_left(bounds, place) for place in places]
+        last = len(bounds)
+        return [last - bisect_left(bounds, place) for place in places]

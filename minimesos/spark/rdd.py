@@ -10,13 +10,13 @@ Source: Zaharia et al., "Resilient Distributed Datasets" (NSDI 2012); PySpark 3.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial, reduce
-from itertools import accumulate, chain, count, cycle
+from itertools import accumulate, count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from minimesos.spark import sampling
 from minimesos.spark.actions import _count, _fold, _reduce
 from minimesos.spark.dependency import identity
 from minimesos.spark.pair_rdd import PairFunctions, PartitionFunc
@@ -49,24 +49,33 @@ class RDD(PairFunctions[T]):
     ) -> RDD[tuple[K, V]]:
         """Sort pairs by `keyfunc(key)`, over all partitions in order.
 
-        Runs up to two jobs at once, to count and to sample the keys.
+        Runs a job at once, to count and to sample the keys.
         """
         wanted = numPartitions or self._default_reduce_partitions()
         sort = partial(_sort, keyfunc, not ascending)
         if wanted == 1:
             one = self.coalesce(1) if self.num_partitions > 1 else self
             return one._over_partitions(sort, True)
-        total = self.count()
+        keys, total = self._sample_of_keys(_SAMPLES_PER_PARTITION * wanted)
         if not total:
             return self
-        fraction = min(_SAMPLES_PER_PARTITION * wanted / total, 1.0)
-        keys = sorted(self.sample(False, fraction, 1).keys().collect(), key=keyfunc)
+        keys.sort(key=keyfunc)
         # The cuts are compared by keyfunc: it is applied here once, and to each record later.
         bounds = [
             keyfunc(keys[len(keys) * (index + 1) // wanted]) for index in range(wanted - 1) if keys
         ]
         cut = RangePartitionFunction(bounds, keyfunc, bool(ascending))
         return self.partitionBy(wanted, cut)._over_partitions(sort, True)
+
+    def _sample_of_keys(self: RDD[tuple[K, V]], wanted: float) -> tuple[list[K], int]:
+        """Return about `wanted` keys, those of `sample(False, wanted / count, 1)`, and the count.
+
+        One job does both: what may be drawn below a fraction that is not known yet is kept.
+        """
+        sampled = self._run(partial(sampling.sample_keys, wanted, 1))
+        total = sum(count for count, _ in sampled)
+        fraction = min(wanted / total, 1.0) if total else 0.0
+        return [key for _, drawn in sampled for draw, key in drawn if draw < fraction], total
 
     def sortBy(
         self,
@@ -96,8 +105,9 @@ class RDD(PairFunctions[T]):
         if numPartitions <= 0:
             raise ValueError("Number of partitions must be positive.")
         if shuffle:
-            dealt = self._over_partitions(partial(_deal, numPartitions))
-            return dealt.partitionBy(numPartitions).values()
+            from minimesos.spark.shuffled import DealtRDD
+
+            return DealtRDD(self, numPartitions)
         from minimesos.spark.narrow import CoalescedRDD
 
         return CoalescedRDD(self, numPartitions)
@@ -167,25 +177,15 @@ def _sort(
     task: TaskContext,
 ) -> Iterable[tuple[K, V]]:
     from minimesos.spark.shuffle.memory import MemoryLimit
-    from minimesos.spark.shuffle.merge import sort_records
+    from minimesos.spark.shuffle.sorting import sort_records
 
     key = itemgetter(0) if keyfunc is identity else partial(_key_of_first, keyfunc)
-    memory = MemoryLimit.of(task.env.conf, _SORT_FRACTION)
+    memory = MemoryLimit.of(task, _SORT_FRACTION)
     return sort_records(items, task.env.local_dir, memory, key, reverse)
 
 
 def _key_of_first(keyfunc: Callable[[Any], Any], pair: tuple[Any, Any]) -> Any:
     return keyfunc(pair[0])
-
-
-def _deal(
-    num_partitions: int, index: int, items: Iterator[T], task: TaskContext
-) -> Iterable[tuple[int, T]]:
-    """Give the items to partitions in turn, from one on that depends on this partition's index."""
-    start = random.Random(index).randrange(num_partitions)
-    return zip(
-        chain(range(start, num_partitions), cycle(range(num_partitions))), items, strict=False
-    )
 
 
 def _with_index(

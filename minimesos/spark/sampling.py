@@ -13,7 +13,7 @@ import math
 import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import repeat
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ SEED_MAX = sys.maxsize
 _WARM_UP = 10
 """Draws thrown away after seeding, as near seeds start alike."""
 _KNUTH_MEAN_MAX = 20.0
+_CHUNK = 1000
+_KEPT_MAX = 4
+"""Times the size of the wanted sample: what may be kept of more than will be."""
 
 
 def default_seed() -> int:
@@ -49,6 +52,26 @@ def sample_without(
     """Keep each item with probability `fraction`."""
     draw = generator(seed, index).random
     return (item for item in items if draw() < fraction)
+
+
+def sample_keys(
+    wanted: float, seed: int, task: TaskContext, items: Iterator[tuple[Any, Any]]
+) -> tuple[int, list[tuple[float, Any]]]:
+    """Count pairs, and keep (draw, key) of those that may be in a sample of `wanted` of all.
+
+    The draws are `sample_without`'s. How many there are in all is known later: there are at least
+    as many as here, so a draw that is not below wanted / count of those seen is none of them.
+    """
+    draw = generator(seed, task.partitionId()).random
+    seen = 0
+    kept: list[tuple[float, Any]] = []
+    while chunk := list(islice(items, _CHUNK)):
+        below = wanted / max(seen, 1)
+        kept += [(drawn, key) for key, _ in chunk if (drawn := draw()) < below]
+        seen += len(chunk)
+        if len(kept) > _KEPT_MAX * wanted:
+            kept = [each for each in kept if each[0] < wanted / seen]
+    return seen, [each for each in kept if each[0] < wanted / seen]
 
 
 def sample_with(

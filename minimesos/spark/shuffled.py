@@ -1,12 +1,13 @@
-"""RDDs that read shuffles: one parent's pairs repartitioned or aggregated, or several cogrouped.
+"""RDDs that read shuffles: one parent's pairs moved or combined, its items dealt, several grouped.
 
 The shuffle's files are the business of `shuffle`; here is only what a partition reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from bisect import bisect_right
+from collections.abc import Collection, Iterator
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from minimesos.spark.dependency import (
@@ -15,17 +16,19 @@ from minimesos.spark.dependency import (
     OneToOneDependency,
     ShuffleDependency,
 )
-from minimesos.spark.narrow import ElementwiseRDD
+from minimesos.spark.narrow import UnionRDD
+from minimesos.spark.partitioner import Dealer
 from minimesos.spark.rdd import RDD
 
 if TYPE_CHECKING:
     from minimesos.spark.partitioner import Partitioner
     from minimesos.spark.taskcontext import TaskContext
 
+T = TypeVar("T")
 K = TypeVar("K")
 C = TypeVar("C")
 
-Groups = tuple[list[Any], ...]
+Values = Collection[Any]
 
 
 class ShuffledRDD(RDD[tuple[K, C]]):
@@ -52,65 +55,64 @@ class ShuffledRDD(RDD[tuple[K, C]]):
         return reader.read(dependency, index, task)
 
 
-class CoGroupedRDD(RDD[tuple[K, Groups]]):
-    """For each key the lists of its values in each parent.
+class DealtRDD(RDD[T]):
+    """The parent's items, dealt out evenly to `num_partitions` partitions."""
+
+    def __init__(self, parent: RDD[T], num_partitions: int) -> None:
+        context = parent.context
+        shuffle = ShuffleDependency(parent, Dealer(num_partitions), context.next_shuffle_id())
+        super().__init__(context, [shuffle], num_partitions)
+        context.forget_after(self, shuffle_ids=[shuffle.shuffle_id])
+
+    def compute(self, index: int, task: TaskContext) -> Iterator[T]:
+        from minimesos.spark.shuffle import reader
+
+        dependency = self.dependencies[0]
+        assert isinstance(dependency, ShuffleDependency)
+        blocks = reader.read_blocks(dependency, index, task)
+        return chain.from_iterable(items for _, (items,) in blocks)
+
+
+class CoGroupedRDD(RDD[tuple[K, tuple[Values, ...]]]):
+    """For each key its values in each parent.
 
     Parents that are partitioned like the result are read in place; all others together go through
-    one shuffle.
+    one shuffle, of whose map tasks each works for one parent.
     """
 
     def __init__(self, parents: list[RDD[Any]], partitioner: Partitioner) -> None:
         context = parents[0].context
-        tagged: list[RDD[Any]] = [
-            ElementwiseRDD(parent, partial(_tag, i)) for i, parent in enumerate(parents)
+        self._sides = len(parents)
+        self._sides_in_place = [
+            side for side, parent in enumerate(parents) if parent.partitioner == partitioner
         ]
-        moved = [
-            pairs
-            for pairs, parent in zip(tagged, parents, strict=True)
-            if parent.partitioner != partitioner
+        self._moved_sides = [
+            side for side in range(self._sides) if side not in self._sides_in_place
         ]
+        moved = [parents[side] for side in self._moved_sides]
+        self._map_ends = list(accumulate(parent.num_partitions for parent in moved))
         dependencies: list[Dependency] = [
-            OneToOneDependency(pairs) for pairs in tagged if pairs not in moved
+            OneToOneDependency(parents[side]) for side in self._sides_in_place
         ]
         if moved:
             shuffle_id = context.next_shuffle_id()
-            union = context.union(moved)
-            dependencies.append(ShuffleDependency(union, partitioner, shuffle_id))
+            together = moved[0] if len(moved) == 1 else UnionRDD(context, moved)
+            dependencies.append(ShuffleDependency(together, partitioner, shuffle_id))
             context.forget_after(self, shuffle_ids=[shuffle_id])
         super().__init__(context, dependencies, partitioner.numPartitions, partitioner)
-        self._sides = len(parents)
 
-    def compute(self, index: int, task: TaskContext) -> Iterator[tuple[K, Groups]]:
+    def compute(self, index: int, task: TaskContext) -> Iterator[tuple[K, tuple[Values, ...]]]:
         from minimesos.spark.shuffle import reader
+        from minimesos.spark.shuffle.groups import Groups
         from minimesos.spark.shuffle.memory import MemoryLimit
-        from minimesos.spark.shuffle.merge import Merger
 
-        aggregator = Aggregator(partial(_first_of_key, self._sides), _add_to_group, _join_groups)
-        merger = Merger(aggregator, task.env.local_dir, MemoryLimit.of(task.env.conf))
-        for dependency in self.dependencies:
-            if isinstance(dependency, ShuffleDependency):
-                pairs = reader.read(dependency, index, task)
-            else:
-                pairs = dependency.rdd.iterator(index, task)
-            merger.merge_values(pairs)
-        return merger.items()
-
-
-def _tag(side: int, pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, tuple[int, Any]]]:
-    return ((key, (side, value)) for key, value in pairs)
-
-
-def _first_of_key(sides: int, tagged: tuple[int, Any]) -> Groups:
-    return _add_to_group(tuple([] for _ in range(sides)), tagged)
-
-
-def _add_to_group(groups: Groups, tagged: tuple[int, Any]) -> Groups:
-    side, value = tagged
-    groups[side].append(value)
-    return groups
-
-
-def _join_groups(groups: Groups, others: Groups) -> Groups:
-    for group, other in zip(groups, others, strict=True):
-        group += other
-    return groups
+        groups = Groups(self._sides, task.env.local_dir, MemoryLimit.of(task))
+        for side, dependency in zip(self._sides_in_place, self.dependencies, strict=False):
+            groups.add_pairs(side, dependency.rdd.iterator(index, task))
+        if self._moved_sides:
+            dependency = self.dependencies[-1]
+            assert isinstance(dependency, ShuffleDependency)
+            for map_index, (keys, values) in reader.read_blocks(dependency, index, task):
+                side = self._moved_sides[bisect_right(self._map_ends, map_index)]
+                groups.add_values(side, keys, values)
+        return groups.items()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from minimesos.spark.settings.scheduling import TASK_CPUS
+from minimesos.spark.shuffle.counters import Counters
 
 if TYPE_CHECKING:
     from minimesos.spark.accumulators import Accumulator
@@ -41,6 +42,7 @@ class TaskContext:
 
     __slots__ = (
         "_attempt_number",
+        "_counters",
         "_local_properties",
         "_partition_id",
         "_stage_id",
@@ -73,6 +75,7 @@ class TaskContext:
         self._local_properties = local_properties
         self.accumulators: dict[int, Accumulator[Any]] = {}
         self.stored_blocks: list[tuple[int, int]] = []
+        self._counters: Counters | None = None
 
     @classmethod
     def get(cls) -> TaskContext | None:
@@ -94,6 +97,13 @@ class TaskContext:
             yield
         finally:
             running.task = previous
+
+    @property
+    def counters(self) -> Counters:
+        """What operators of the task count."""
+        if self._counters is None:
+            self._counters = Counters()
+        return self._counters
 
     def accumulator_updates(self) -> list[tuple[int, Any]]:
         """Return what this task has added to each accumulator, as (id, sum)."""

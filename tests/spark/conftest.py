@@ -116,11 +116,13 @@ class InProcessRunner:
     def _materialize(self, dependency: ShuffleDependency) -> None:
         self._materialize_inputs(dependency.rdd)
         offsets = []
+        task_ids = array("Q")
         count = dependency.rdd.num_partitions
         for index in range(count):
             self.tasks.append(("map", index))
+            task_ids.append(len(self.tasks))
             offsets.append(self._run(dependency.rdd, dependency, index, {}, _write))
-        shared = encode_outputs([self.location], array("H", [0] * count), array("Q", [0] * count))
+        shared = encode_outputs([self.location], array("H", [0] * count), task_ids)
         self._outputs[dependency.shuffle_id] = (shared, offsets)
 
     def _run(
@@ -165,7 +167,7 @@ def _call(action: Any, task: TaskContext, items: Iterator[Any], index: int) -> A
 
 
 def _write(action: Any, task: TaskContext, items: Iterator[Any], index: int) -> Any:
-    return writer.write(action, items, task.env, index, 0).offsets
+    return writer.write(action, items, task, index).offsets
 
 
 def _no_fetch(location: Location, path: str, offset: int, length: int) -> str:

@@ -12,6 +12,7 @@ is the pickled result itself, unless there is more to say; then a tag and the re
 from __future__ import annotations
 
 import pickle
+import resource
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Mapping
@@ -66,7 +67,14 @@ class Metrics(NamedTuple):
     run_s: float
     records_written: int = 0
     bytes_written: int = 0
-    spilled_bytes: int = 0
+    read_records: int = 0
+    """Of shuffles."""
+    read_bytes: int = 0
+    memory_spilled_bytes: int = 0
+    """By which the worker's memory shrank when operators spilled."""
+    disk_spilled_bytes: int = 0
+    peak_bytes: int = 0
+    """The most memory that the worker has ever had resident."""
 
 
 class Extras(NamedTuple):
@@ -208,26 +216,37 @@ class LoadedStage:
             with task.active():
                 records = self._rdd.iterator(partition, task)
                 if isinstance(act, ShuffleDependency):
-                    output = writer.write(act, records, env, partition, task_id)
+                    output = writer.write(act, records, task, partition)
                     result = pickle.dumps(output.offsets.tobytes())
-                    metrics = Metrics(
-                        perf_counter() - started,
-                        output.records,
-                        output.offsets[-1],
-                        output.spilled_bytes,
-                    )
+                    written = output.records, output.offsets[-1]
                 else:
                     result, is_stored = _dump_result(act(task, records), env, task_id)
-                    metrics = Metrics(perf_counter() - started)
+                    written = 0, 0
         except StopIteration as error:
             # It must not end somebody's loop further up as if all were well.
             raise RuntimeError(f"{STOP_ITERATION}: {error}") from error
+        run_s = perf_counter() - started
         is_plain = not (is_stored or task.accumulators or task.stored_blocks)
-        if is_plain and metrics.run_s <= _METRICS_MIN_S:
+        if is_plain and run_s <= _METRICS_MIN_S:
             return result
+        metrics = _measured(task, run_s, *written)
         extras = dump_objects((task.accumulator_updates(), task.stored_blocks, tuple(metrics)))
         tag = STORED_TAG if is_stored else _EXTRAS_TAG
         return _EXTRAS_HEADER.pack(tag, len(extras)) + extras + result
+
+
+def _measured(task: TaskContext, run_s: float, records: int, size_bytes: int) -> Metrics:
+    counted = task.counters
+    return Metrics(
+        run_s,
+        records,
+        size_bytes,
+        counted.read_records,
+        counted.read_bytes,
+        counted.memory_spilled_bytes,
+        counted.disk_spilled_bytes,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    )
 
 
 def load_stage(binary: bytes, env: WorkerEnv) -> LoadedStage:

@@ -74,16 +74,17 @@ def load(codec: int, data: bytes | memoryview) -> Columns:
 
 
 class BlockSize:
-    """How many records make a block near BLOCK_BYTES; learns from the blocks written so far."""
+    """How many records make a block near a size; learns from the blocks written so far."""
 
-    __slots__ = ("records",)
+    __slots__ = ("_block_bytes", "records")
 
-    def __init__(self) -> None:
-        self.records = _FIRST_BLOCK_RECORDS
+    def __init__(self, block_bytes: int = BLOCK_BYTES) -> None:
+        self.records = max(_FIRST_BLOCK_RECORDS * block_bytes // BLOCK_BYTES, 1)
+        self._block_bytes = block_bytes
 
     def learn(self, records: int, size_bytes: int) -> None:
         """Take account of a full block. At most doubles, so that one odd block does no harm."""
-        wanted = records * BLOCK_BYTES // max(size_bytes, 1)
+        wanted = records * self._block_bytes // max(size_bytes, 1)
         self.records = max(1, min(wanted, 2 * self.records, _BLOCK_RECORDS_MAX))
 
 

@@ -3,42 +3,32 @@
 `Aggregation` is one dict from key to combiner, emptied through a callback when memory is over its
 limit; the map side of a shuffle writes what is emptied straight to its output. `Merger` is the
 reduce side: what is emptied goes to spill files, split by a hash of the key, and the end merges
-one split at a time. `sort_records` is an external merge sort.
+one split at a time. Groups, which need no function of the user's, are merged in `groups`.
 
-Called by the shuffle's writer and reader and by sorting operators, in worker processes.
+Called by the shuffle's writer and reader, in worker processes.
 
-Source: the shape is PySpark's ExternalMerger and ExternalSorter.
+Source: the shape is PySpark's ExternalMerger.
 """
 
 from __future__ import annotations
 
-import heapq
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from types import FunctionType
 from typing import Any
 
 from minimesos.spark.dependency import Aggregator, identity
-from minimesos.spark.io.compression import Codec
 from minimesos.spark.shuffle.blocks import BlockSize, Columns, encode
-from minimesos.spark.shuffle.files import (
-    SegmentedSpill,
-    SegmentWriter,
-    anonymous_file,
-    read_segment,
-)
+from minimesos.spark.shuffle.files import SegmentWriter
 from minimesos.spark.shuffle.memory import MemoryLimit
 
 Pair = tuple[Any, Any]
 
 SPLITS = 64
-_DEPTH_MAX = 3
-"""Levels of splitting; a split that is still too large (one huge key) is merged in memory."""
-
-CHUNK_RECORDS = 1000
-"""Records pulled at a time: enough to hide the cost, few enough to stay in the processor's cache
-and in the interpreter's free list of tuples."""
+DEPTH_MAX = 3
+"""Levels of splitting; a split that is still too large (keys of one hash, one huge combiner) is
+merged in memory."""
+_NO_LIMIT_BYTES = 2**63
 
 _ABSENT = object()
 
@@ -52,18 +42,16 @@ class Aggregation:
         """Merged so far."""
         self._aggregator = aggregator
         self._memory = memory
-        self._check_at = memory.records_until_check
 
-    def _spill(self, data: dict[Any, Any]) -> None:
-        """Move the entries elsewhere."""
+    def _spill(self, data: dict[Any, Any]) -> int:
+        """Move the entries elsewhere; returns the bytes written to spill files."""
         raise NotImplementedError
 
     def merge_values(self, records: Iterable[Pair]) -> None:
         """Merge (key, value) records."""
         aggregator = self._aggregator
         is_sum = _is_addition(aggregator.merge_value) and _is_identity(aggregator.create_combiner)
-        records = iter(records)
-        while chunk := list(islice(records, CHUNK_RECORDS)):
+        for chunk in self._memory.chunks(records):
             if is_sum:
                 _add_up(self.data, chunk)
             else:
@@ -96,17 +84,15 @@ class Aggregation:
 
     def _count(self, records: int) -> None:
         self.records += records
-        if self.records >= self._check_at:
-            if self._memory.exceeded():
-                data, self.data = self.data, {}
-                self._spill(data)
-                del data
-                self._memory.spilled()
-            self._check_at = self.records + self._memory.records_until_check
+        if self._memory.exceeded():
+            data, self.data = self.data, {}
+            spilled_bytes = self._spill(data)
+            del data
+            self._memory.spilled(spilled_bytes)
 
 
 class Merger(Aggregation):
-    """Merges values or combiners by key; what does not fit into memory goes to spill files."""
+    """Merges values or combiners by key; what does not fit into memory goes to a spill file."""
 
     def __init__(
         self, aggregator: Aggregator, directory: str, memory: MemoryLimit, depth: int = 0
@@ -114,42 +100,45 @@ class Merger(Aggregation):
         super().__init__(aggregator, memory)
         self._directory = directory
         self._depth = depth
-        self._spills: list[SegmentedSpill] = []
-        self.spilled_bytes = 0
+        self._spills: SegmentWriter | None = None
 
     def items(self) -> Iterator[Pair]:
         """Yield (key, combiner), each key once, in no order. To be called once, at the end."""
-        if not self._spills:
+        if self._spills is None:
             return iter(self.data.items())
-        return self._merged_splits()
+        return self._merged_splits(self._spills)
 
-    def _merged_splits(self) -> Iterator[Pair]:
-        self._spill(self.data)
-        self.data = {}
+    def _merged_splits(self, spills: SegmentWriter) -> Iterator[Pair]:
         try:
+            self._spill(self.data)
             for split in range(SPLITS):
                 child = Merger(self._aggregator, self._directory, self._memory, self._depth + 1)
-                for spill in self._spills:
-                    child.merge_combiners(spill.read(split))
+                child.merge_combiners(spills.read_spilled(split))
                 yield from child.items()
-                self.spilled_bytes += child.spilled_bytes
         finally:
-            for spill in self._spills:
-                spill.close()
+            spills.close()
 
-    def _spill(self, data: dict[Any, Any]) -> None:
-        if self._depth == _DEPTH_MAX:
+    def _spill(self, data: dict[Any, Any]) -> int:
+        if self._depth == DEPTH_MAX:
             self.data = data
-            return
-        writer = SegmentWriter(SPLITS, self._directory, 2**63, self._memory.compression)
-        write_partitioned(data, self._splits_of, SPLITS, writer)
-        self._spills.append(writer.spill())
-        self.spilled_bytes += writer.spilled_bytes
+            return 0
+        if self._spills is None:
+            self._spills = spill_writer(self._directory, self._memory)
+        write_partitioned(data, splits_at(self._depth), SPLITS, self._spills)
+        return self._spills.spill()
 
-    def _splits_of(self, keys: list[Any]) -> list[int]:
-        # The level is hashed too, or the next one would put the same keys together again.
-        depth = self._depth
-        return [hash((key, depth)) % SPLITS for key in keys]
+
+def spill_writer(directory: str, memory: MemoryLimit) -> SegmentWriter:
+    """Return a writer for the splits of an operator; nothing is written until it is told to."""
+    return SegmentWriter(SPLITS, directory, _NO_LIMIT_BYTES, memory.compression)
+
+
+def splits_at(depth: int) -> Callable[[list[Any]], list[int]]:
+    """Return what says to which splits keys belong at a level of splitting.
+
+    The level is hashed too, or the next one would put the same keys together again.
+    """
+    return lambda keys: [hash((key, depth)) % SPLITS for key in keys]
 
 
 def write_partitioned(
@@ -197,48 +186,6 @@ def _write_blocks(
         writer.add(partition, block)
         size.learn(end - start, len(block))
         start = end
-
-
-def sort_records(
-    records: Iterable[Any],
-    directory: str,
-    memory: MemoryLimit,
-    key: Callable[[Any], Any] | None = None,
-    reverse: bool = False,
-) -> Iterator[Any]:
-    """Return the records sorted, stable; runs that do not fit into memory go to spill files."""
-    run: list[Any] = []
-    runs: list[Iterator[Any]] = []
-    records = iter(records)
-    while chunk := list(islice(records, memory.records_until_check)):
-        run += chunk
-        if memory.exceeded():
-            run.sort(key=key, reverse=reverse)
-            runs.append(_spilled_run(run, directory, memory.compression))
-            run = []
-            memory.spilled()
-    run.sort(key=key, reverse=reverse)
-    return heapq.merge(*runs, run, key=key, reverse=reverse) if runs else iter(run)
-
-
-def _spilled_run(run: list[Any], directory: str, compression: Codec | None) -> Iterator[Any]:
-    file = anonymous_file(directory)
-    size = BlockSize()
-    start = 0
-    while start < len(run):
-        batch = run[start : start + size.records]
-        block = encode((batch,), compression)
-        file.write(block)
-        start += len(batch)
-        size.learn(len(batch), len(block))
-    file.flush()
-
-    def read() -> Iterator[Any]:
-        with file:
-            for (batch,) in read_segment(file.fileno(), 0, file.tell()):
-                yield from batch
-
-    return read()
 
 
 def _add_up(data: dict[Any, Any], records: Iterable[Pair]) -> None:

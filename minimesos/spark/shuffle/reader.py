@@ -11,7 +11,8 @@ Called by `ShuffledRDD.compute`, in a worker process, inside a task.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 
 from minimesos.errors import MinimesosError
 from minimesos.spark.dependency import ShuffleDependency
@@ -45,16 +46,10 @@ def read(dependency: ShuffleDependency, index: int, task: TaskContext) -> Iterat
 
     Raises ShuffleFetchFailed, at once or while iterating, if a map output cannot be had.
     """
-    encoded = task.payload.get(payload_key(dependency.shuffle_id, index))
-    if encoded is None:
-        raise ShuffleFetchFailed(
-            None, "", "its map outputs are not known", dependency.shuffle_id, ANY_MAP
-        )
-    env = task.env
-    blocks = _blocks(dependency.shuffle_id, segments(dependency.shuffle_id, encoded), env)
+    blocks = (columns for _, columns in read_blocks(dependency, index, task))
     if dependency.aggregator is None:
         return _pairs(blocks)
-    merger = Merger(dependency.aggregator, env.local_dir, MemoryLimit.of(env.conf))
+    merger = Merger(dependency.aggregator, task.env.local_dir, MemoryLimit.of(task))
     if dependency.map_side_combine:
         merger.merge_combiners(blocks)
     else:
@@ -62,13 +57,29 @@ def read(dependency: ShuffleDependency, index: int, task: TaskContext) -> Iterat
     return merger.items()
 
 
+def read_blocks(
+    dependency: ShuffleDependency, index: int, task: TaskContext
+) -> Iterator[tuple[int, Columns]]:
+    """Return the blocks of reduce partition `index`, each with the index of its map task.
+
+    Raises ShuffleFetchFailed, at once or while iterating, if a map output cannot be had.
+    """
+    encoded = task.payload.get(payload_key(dependency.shuffle_id, index))
+    if encoded is None:
+        raise ShuffleFetchFailed(
+            None, "", "its map outputs are not known", dependency.shuffle_id, ANY_MAP
+        )
+    return _blocks(dependency.shuffle_id, list(segments(dependency.shuffle_id, encoded)), task)
+
+
 def _pairs(blocks: Iterator[Columns]) -> Iterator[Pair]:
-    for keys, values in blocks:
-        yield from zip(keys, values, strict=True)
+    return chain.from_iterable(zip(keys, values, strict=True) for keys, values in blocks)
 
 
-def _blocks(shuffle_id: int, wanted: Iterable[Segment], env: WorkerEnv) -> Iterator[Columns]:
-    wanted = list(wanted)
+def _blocks(
+    shuffle_id: int, wanted: list[Segment], task: TaskContext
+) -> Iterator[tuple[int, Columns]]:
+    env, counters = task.env, task.counters
     trusts_disk = READ_HOST_LOCAL_DISK.read(env.conf)
     remote = RemoteSegments(
         [segment for segment in wanted if not _is_here(segment.location, env, trusts_disk)],
@@ -79,14 +90,18 @@ def _blocks(shuffle_id: int, wanted: Iterable[Segment], env: WorkerEnv) -> Itera
         for segment in wanted:
             try:
                 if segment.map_index in remote:
-                    yield from remote.read(segment)
+                    blocks = remote.read(segment)
                 else:
                     path = os.path.join(segment.location.root, segment.name)
-                    yield from _read_file(path, segment.offset, segment.length)
+                    blocks = _read_file(path, segment.offset, segment.length)
+                for columns in blocks:
+                    counters.read_records += len(columns[0])
+                    yield segment.map_index, columns
             except RemoteFailure as failure:
                 raise _failed(failure.segment, shuffle_id, failure.reason) from failure
             except (OSError, MinimesosError) as error:
                 raise _failed(segment, shuffle_id, str(error)) from error
+            counters.read_bytes += segment.length
     finally:
         remote.close()
 

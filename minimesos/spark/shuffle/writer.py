@@ -11,30 +11,36 @@ Called by `scheduler.task` in a worker process.
 from __future__ import annotations
 
 import os
+import random
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minimesos.spark.dependency import Aggregator, ShuffleDependency
-from minimesos.spark.env import WorkerEnv
 from minimesos.spark.io.compression import codec_of
-from minimesos.spark.partitioner import Partitioner, portable_hash
+from minimesos.spark.partitioner import (
+    Dealer,
+    Partitioner,
+    RangePartitionFunction,
+    portable_hash,
+)
 from minimesos.spark.settings.storage import SHUFFLE_COMPRESS
-from minimesos.spark.shuffle.blocks import BlockSize, encode
+from minimesos.spark.shuffle.blocks import BLOCK_BYTES, BlockSize, encode
 from minimesos.spark.shuffle.files import SegmentWriter, output_name
 from minimesos.spark.shuffle.memory import MemoryLimit
-from minimesos.spark.shuffle.merge import (
-    CHUNK_RECORDS,
-    Aggregation,
-    Pair,
-    distribute,
-    write_partitioned,
-)
+from minimesos.spark.shuffle.merge import Aggregation, Pair, distribute, write_partitioned
+
+if TYPE_CHECKING:
+    from minimesos.spark.taskcontext import TaskContext
 
 _COMBINE_FRACTION = 0.9
 """Of the worker's memory: a map task holds the input's buffers besides the combiners."""
+
+_BUCKETS_FRACTION = 0.5
+_BUCKETS_BYTES = 32 * 1024 * 1024
+"""For the blocks, encoded, that are being collected, of all partitions together."""
+_PARTITIONS_PER_RECORD = 4
 
 _HASHED_AS_THEY_ARE = frozenset({str, int, float, bool, bytes})
 """Types for which `portable_hash` is `hash`."""
@@ -46,21 +52,17 @@ class MapOutput:
 
     offsets: array[int]
     records: int
-    spilled_bytes: int
 
 
 def write(
-    dependency: ShuffleDependency,
-    records: Iterable[Pair],
-    env: WorkerEnv,
-    map_index: int,
-    task_id: int,
+    dependency: ShuffleDependency, records: Iterable[Any], task: TaskContext, map_index: int
 ) -> MapOutput:
     """Write all records to the file of this map task; it appears complete or not at all.
 
     Raises what the user's functions raise, and TypeError or ValueError for records that are not
     pairs.
     """
+    env = task.env
     writer = SegmentWriter(
         dependency.partitioner.numPartitions,
         env.local_dir,
@@ -68,14 +70,18 @@ def write(
     )
     try:
         if dependency.map_side_combine and dependency.aggregator is not None:
-            count = _write_combined(dependency, dependency.aggregator, records, env, writer)
+            count = _write_combined(dependency, dependency.aggregator, records, task, writer)
+        elif isinstance(dependency.partitioner, Dealer):
+            count = _write_dealt(map_index, records, task, writer)
         else:
-            count = _write_bucketed(dependency, records, writer)
-        name = output_name(dependency.shuffle_id, map_index, task_id)
+            count = _write_bucketed(dependency.partitioner, records, task, writer)
+        name = output_name(dependency.shuffle_id, map_index, task.taskAttemptId())
         offsets = writer.commit(os.path.join(env.local_dir, name))
     finally:
         writer.close()
-    return MapOutput(offsets, count, writer.spilled_bytes)
+        if writer.spilled_bytes:
+            task.counters.disk_spilled_bytes += writer.spilled_bytes
+    return MapOutput(offsets, count)
 
 
 class _Combination(Aggregation):
@@ -94,61 +100,113 @@ class _Combination(Aggregation):
         self._writer = writer
 
     def finish(self) -> None:
+        """Move what is left to the output."""
         self._spill(self.data)
 
-    def _spill(self, data: dict[Any, Any]) -> None:
+    def _spill(self, data: dict[Any, Any]) -> int:
         write_partitioned(data, self._partitions_of, self._num_partitions, self._writer)
+        return 0  # the writer counts what it cannot hold
 
 
 def _write_combined(
     dependency: ShuffleDependency,
     aggregator: Aggregator,
     records: Iterable[Pair],
-    env: WorkerEnv,
+    task: TaskContext,
     writer: SegmentWriter,
 ) -> int:
-    memory = MemoryLimit.of(env.conf, _COMBINE_FRACTION)
+    memory = MemoryLimit.of(task, _COMBINE_FRACTION)
     combination = _Combination(aggregator, memory, dependency.partitioner, writer)
     combination.merge_values(records)
     combination.finish()
     return combination.records
 
 
+class _Buckets:
+    """Columns of each reduce partition, which are encoded whenever they make a block."""
+
+    def __init__(self, columns: int, memory: MemoryLimit, writer: SegmentWriter) -> None:
+        self.columns: list[Any] = [
+            tuple([[] for _ in range(columns)]) for _ in range(writer.num_partitions)
+        ]
+        self.records = 0
+        self._memory = memory
+        self._writer = writer
+        share = max(_BUCKETS_BYTES // writer.num_partitions, 1)
+        self._sizes = [BlockSize(min(share, BLOCK_BYTES)) for _ in self.columns]
+        self._look_at = 0
+
+    def count(self, records: int) -> None:
+        """So many more are in the columns; encode what is to be encoded."""
+        self.records += records
+        if self.records >= self._look_at:
+            # With very many partitions looking at all of them costs more than the records.
+            self._look_at = self.records + len(self.columns) // _PARTITIONS_PER_RECORD
+            for partition, size in enumerate(self._sizes):
+                if len(self.columns[partition][0]) >= size.records:
+                    self._flush(partition)
+        if self._memory.exceeded():
+            self.flush()
+            self._memory.spilled(0)
+
+    def flush(self) -> None:
+        """Encode all that is there."""
+        for partition, columns in enumerate(self.columns):
+            if columns[0]:
+                self._flush(partition)
+
+    def _flush(self, partition: int) -> None:
+        columns = self.columns[partition]
+        block = encode(columns, self._writer.compression)
+        self._writer.add(partition, block)
+        self._sizes[partition].learn(len(columns[0]), len(block))
+        for column in columns:
+            column.clear()
+
+
 def _write_bucketed(
-    dependency: ShuffleDependency, records: Iterable[Pair], writer: SegmentWriter
+    partitioner: Partitioner, records: Iterable[Pair], task: TaskContext, writer: SegmentWriter
 ) -> int:
-    partitions_of = _partition_function(dependency.partitioner)
-    sizes = [BlockSize() for _ in range(dependency.partitioner.numPartitions)]
-    columns: list[tuple[list[Any], list[Any]]] = [([], []) for _ in sizes]
+    partitions_of = _partition_function(partitioner)
+    memory = MemoryLimit.of(task, _BUCKETS_FRACTION)
+    buckets = _Buckets(2, memory, writer)
+    for chunk in memory.chunks(records):
+        distribute(chunk, partitions_of([key for key, _ in chunk]), buckets.columns)
+        count = len(chunk)
+        del chunk  # what nobody else refers to is encoded faster
+        buckets.count(count)
+    buckets.flush()
+    return buckets.records
 
-    def flush(partition: int) -> None:
-        keys, values = columns[partition]
-        block = encode((keys, values), writer.compression)
-        writer.add(partition, block)
-        sizes[partition].learn(len(keys), len(block))
-        keys.clear()
-        values.clear()
 
-    count = 0
-    records = iter(records)
-    while chunk := list(islice(records, CHUNK_RECORDS)):
-        count += len(chunk)
-        distribute(chunk, partitions_of([key for key, _ in chunk]), columns)
-        for partition, (keys, _) in enumerate(columns):
-            if len(keys) >= sizes[partition].records:
-                flush(partition)
-    for partition, (keys, _) in enumerate(columns):
-        if keys:
-            flush(partition)
-    return count
+def _write_dealt(
+    map_index: int, records: Iterable[Any], task: TaskContext, writer: SegmentWriter
+) -> int:
+    """Give the records to partitions in turn, from one on that depends on the map's index."""
+    memory = MemoryLimit.of(task, _BUCKETS_FRACTION)
+    buckets = _Buckets(1, memory, writer)
+    num_partitions = writer.num_partitions
+    turn = random.Random(map_index).randrange(num_partitions)
+    for chunk in memory.chunks(records):
+        count = len(chunk)
+        for first in range(min(count, num_partitions)):
+            (column,) = buckets.columns[(turn + first) % num_partitions]
+            column += chunk[first::num_partitions]
+        turn = (turn + count) % num_partitions
+        del chunk
+        buckets.count(count)
+    buckets.flush()
+    return buckets.records
 
 
 def _partition_function(partitioner: Partitioner) -> Callable[[list[Any]], Iterable[int]]:
     """Return what maps many keys to their partitions, without a call per key where it can."""
-    if partitioner.partitionFunc is not portable_hash:
+    function, num_partitions = partitioner.partitionFunc, partitioner.numPartitions
+    if isinstance(function, RangePartitionFunction) and function.num_partitions == num_partitions:
+        return function.of_many
+    if function is not portable_hash:
         return lambda keys: map(partitioner, keys)
     portable_hash("")  # complains if hashes differ between processes
-    num_partitions = partitioner.numPartitions
 
     def partitions(keys: list[Any]) -> Iterable[int]:
         if _HASHED_AS_THEY_ARE.issuperset(map(type, keys)):

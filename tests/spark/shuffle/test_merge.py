@@ -10,9 +10,12 @@ from collections import Counter
 import pytest
 
 from minimesos.spark.dependency import Aggregator, identity
+from minimesos.spark.env import WorkerEnv
 from minimesos.spark.io.compression import find_codec
 from minimesos.spark.shuffle.memory import MemoryLimit, resident_bytes
-from minimesos.spark.shuffle.merge import Merger, sort_records
+from minimesos.spark.shuffle.merge import Merger
+from minimesos.spark.shuffle.sorting import sort_records
+from minimesos.spark.taskcontext import TaskContext
 
 LISTS = Aggregator(lambda v: [v], lambda c, v: [*c, v], operator.add)
 
@@ -35,8 +38,12 @@ class Memory:
 class FixedLimit(MemoryLimit):
     """One that does not follow the resident set after a spill, so that it is met again."""
 
-    def spilled(self):
-        pass
+    def spilled(self, disk_bytes):
+        self.counters.disk_spilled_bytes += disk_bytes
+
+
+def task_with(conf):
+    return TaskContext(env=WorkerEnv("0", "h0", "/nowhere", conf, None, None))
 
 
 def sums(function=operator.add):
@@ -61,12 +68,13 @@ def expected_sums(pairs):
 @pytest.mark.parametrize("every", [3, 10**9])
 def test_values_are_merged_by_key_with_and_without_spills(tmp_path, function, every):
     pairs = records(50_000, 3_000)
-    merger = Merger(sums(function), str(tmp_path), Memory(every).limit())
+    memory = Memory(every).limit()
+    merger = Merger(sums(function), str(tmp_path), memory)
     merger.merge_values(pairs)
     merged = list(merger.items())
     assert len(merged) == len({key for key, _ in pairs})
     assert dict(merged) == expected_sums(pairs)
-    assert (merger.spilled_bytes > 0) == (every == 3)
+    assert (memory.counters.disk_spilled_bytes > 0) == (every == 3)
 
 
 def test_combiners_are_merged_by_key_with_spills(tmp_path):
@@ -75,10 +83,11 @@ def test_combiners_are_merged_by_key_with_spills(tmp_path):
     for start in range(0, len(pairs), 5_000):
         part = expected_sums(pairs[start : start + 5_000])
         blocks.append((list(part), list(part.values())))
-    merger = Merger(sums(), str(tmp_path), Memory(2).limit())
+    memory = Memory(2).limit()
+    merger = Merger(sums(), str(tmp_path), memory)
     merger.merge_combiners(blocks)
     assert dict(merger.items()) == expected_sums(pairs)
-    assert merger.spilled_bytes > 0
+    assert memory.counters.disk_spilled_bytes > 0
 
 
 def test_addition_never_changes_values_in_place(tmp_path):
@@ -150,7 +159,8 @@ def test_after_a_spill_the_limit_follows_what_python_keeps():
     resident = [1500]
     limit = MemoryLimit(1000, lambda: resident[0])
     assert limit.exceeded()
-    limit.spilled()
+    limit.spilled(10)
+    assert limit.counters.disk_spilled_bytes == 10
     assert not limit.exceeded()
     resident[0] = 1600
     assert limit.exceeded()
@@ -164,8 +174,8 @@ def test_resident_memory_is_that_of_this_process():
 
 
 def test_what_is_spilled_is_compressed_as_is_set():
-    assert MemoryLimit.of({}).compression is not None
-    assert MemoryLimit.of({"spark.shuffle.spill.compress": "false"}).compression is None
+    assert MemoryLimit.of(task_with({})).compression is not None
+    assert MemoryLimit.of(task_with({"spark.shuffle.spill.compress": "false"})).compression is None
 
 
 def test_spills_are_written_by_the_codec_of_the_limit(tmp_path):
@@ -176,7 +186,7 @@ def test_spills_are_written_by_the_codec_of_the_limit(tmp_path):
         merger = Merger(sums(), str(tmp_path), limit)
         merger.merge_values((f"a rather long word {number % 5000}", 1) for number in range(20_000))
         assert sum(count for _, count in merger.items()) == 20_000
-        sizes.append(merger.spilled_bytes)
+        sizes.append(limit.counters.disk_spilled_bytes)
     assert sizes[0] < sizes[1] / 1.5
 
 

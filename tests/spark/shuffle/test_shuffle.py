@@ -29,6 +29,10 @@ def _seeded_hashes(monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "0")
 
 
+def task_of(env, task_id):
+    return TaskContext(env=env, task_attempt_id=task_id)
+
+
 class Hosts:
     """Executors on one host or several; writes map outputs, reads reduce partitions."""
 
@@ -51,7 +55,7 @@ class Hosts:
 
     def write(self, dependency, records, executor=0):
         index = len(self.outputs)
-        output = writer.write(dependency, records, self.envs[executor], index, 100 + index)
+        output = writer.write(dependency, records, task_of(self.envs[executor], 100 + index), index)
         self.outputs.append((executor, output))
         return output
 
@@ -226,7 +230,7 @@ def test_an_error_while_reading_a_users_iterator_leaves_no_file(tmp_path):
 def test_attempts_of_one_task_write_files_of_their_own(tmp_path):
     env = Hosts(tmp_path).envs[0]
     for task_id in (1, 2):
-        writer.write(dependency(1), [("a", task_id)], env, 0, task_id)
+        writer.write(dependency(1), [("a", task_id)], task_of(env, task_id), 0)
     assert sorted(os.listdir(env.local_dir)) == ["shuffle_5_0_1.data", "shuffle_5_0_2.data"]
 
 
