@@ -75,6 +75,8 @@ class Row:
     workloads: list[str]
     goals: list[Goal]
     conf: list[str] = field(default_factory=list)
+    scales: list[int] = field(default_factory=lambda: [1])
+    """How much data, as multiples; other than 1 is told in the workload's name."""
 
 
 def seconds(measure: Measure) -> float:
@@ -139,6 +141,25 @@ ROWS = {
     "broadcast": against_local_spark("broadcast", 1 / 3),
     "repartition": against_local_spark("repartition", 0.5),
     "collect": against_local_spark("collect", 1 / 3, LARGE_RESULTS),
+    "growth": Row(
+        [OURS_LOCAL],
+        ["word_count", "sort_by_key"],
+        [
+            Goal(
+                f"{workload}, {scale} times the data, {what}",
+                figure,
+                f"{workload} x{scale}",
+                OURS_LOCAL,
+                factor,
+                OURS_LOCAL,
+                workload,
+            )
+            for workload in ("word_count", "sort_by_key")
+            for scale in (4, 16)
+            for what, figure, factor in (("time", seconds, 1.2 * scale), ("memory", memory, 2.5))
+        ],
+        scales=[1, 4, 16],
+    ),
     "group_and_sort": Row(
         [OURS_SMALL_CLUSTER, SPARK_SMALL_CLUSTER],
         ["group_and_sort"],
@@ -166,11 +187,20 @@ ROWS = {
 }
 
 
-def measure_row(row: Row, options: argparse.Namespace, directory: Path) -> Runs:
+def measure_row(row: Row, options: argparse.Namespace) -> Runs:
     runs: Runs = defaultdict(lambda: defaultdict(list))
-    for workload in row.workloads:
-        prepare(workload, directory, options.scale)
-    arguments = ["--directory", str(directory), "--scale", str(options.scale)]
+    for scale in row.scales:
+        with tempfile.TemporaryDirectory(prefix="minimesos-bench-") as directory:
+            for workload in row.workloads:
+                prepare(workload, Path(directory), scale * options.scale)
+            measure_scale(row, scale, options, directory, runs)
+    return runs
+
+
+def measure_scale(
+    row: Row, scale: int, options: argparse.Namespace, directory: str, runs: Runs
+) -> None:
+    arguments = ["--directory", directory, "--scale", str(scale * options.scale)]
     arguments += [part for setting in row.conf for part in ("--conf", setting)]
     for round_number in range(1, options.rounds + 1):
         for engine in row.engines:
@@ -179,12 +209,10 @@ def measure_row(row: Row, options: argparse.Namespace, directory: Path) -> Runs:
             peer = engine.startswith(("pyspark", "dask", "ray"))
             python = options.peer_python if peer else sys.executable
             for workload, measure in run_engine(python, engine, row.workloads, *arguments).items():
-                runs[workload][engine].append(measure)
+                name = workload if scale == 1 else f"{workload} x{scale}"
+                runs[name][engine].append(measure)
                 told = f"{measure.value:.4g} {measure.unit}, CPU {measure.cpu_s:.4g} s"
-                print(
-                    f"    {round_number} {engine} {workload}: {told}", file=sys.stderr, flush=True
-                )
-    return runs
+                print(f"    {round_number} {engine} {name}: {told}", file=sys.stderr, flush=True)
 
 
 def report(name: str, row: Row, runs: Runs) -> None:
@@ -215,9 +243,7 @@ def main() -> None:
     cores = psutil.cpu_count()
     print(f"{cores} cores, Python {sys.version.split()[0]}, {options.rounds} rounds")
     for name in options.rows or ROWS:
-        row = ROWS[name]
-        with tempfile.TemporaryDirectory(prefix="minimesos-bench-") as directory:
-            report(name, row, measure_row(row, options, Path(directory)))
+        report(name, ROWS[name], measure_row(ROWS[name], options))
 
 
 if __name__ == "__main__":
