@@ -23,6 +23,7 @@ from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.runtime.frame_socket import Reactor, Timer
 from minimesos_executor import messages
+from minimesos_executor.deaths import Exit
 from minimesos_executor.messages import NO_TASK, Task
 from minimesos_executor.workers import Worker, WorkerSource
 
@@ -385,14 +386,14 @@ class WorkerPool:
     def _on_forked(self, slot: int, pid: int) -> None:
         (self._dismissed.get(slot) or self._workers[slot]).pid = pid
 
-    def _on_exited(self, pid: int, status: int) -> None:
+    def _on_exited(self, pid: int, exit: Exit) -> None:
         for worker in self._dismissed.values():
             if worker.pid == pid:
                 worker.finish()
                 del self._dismissed[worker.slot]
                 return
         worker = next(worker for worker in self._workers if worker.pid == pid)
-        reason = worker.bury(status)
+        reason = worker.bury(exit)
         if worker.spent:
             self._replace(worker)
             return

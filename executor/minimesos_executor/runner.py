@@ -18,6 +18,7 @@ import faulthandler
 import gc
 import mmap
 import os
+import resource
 import signal
 import socket
 import sys
@@ -33,10 +34,16 @@ from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import WorkerEnv
 from minimesos.spark.raised import describe_failure
 from minimesos.spark.scheduler.task import STORED_TAG, Outcome, ResultTooLarge, load_stage
+from minimesos.spark.setting_kinds import MIB
 from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE, PYSPARK_ALIAS
 from minimesos.spark.settings.executors import reuses_workers
 from minimesos.spark.settings.scheduling import TASK_CPUS, TASK_MAX_DIRECT_RESULT_SIZE
-from minimesos.spark.settings.workers import DEBUG_RECORD, SIMPLIFIED_TRACEBACK, TASK_OUTPUT
+from minimesos.spark.settings.workers import (
+    DEBUG_RECORD,
+    EXECUTOR_PYSPARK_MEMORY,
+    SIMPLIFIED_TRACEBACK,
+    TASK_OUTPUT,
+)
 from minimesos.spark.storage import BlockStore
 from minimesos.spark.stored_results import ResultPlace
 from minimesos_executor import messages, prints
@@ -111,6 +118,7 @@ class Runner:
         self._running: Task | None = None
         self._host = ""
         self._lines = {1: prints.PrintedLines(), 2: prints.PrintedLines()}
+        self._is_fork = False
         self._unsent_prints: list[tuple[int, str]] = []
         self._capture: prints.Capture | None = None
         self._handlers: dict[int, Callable[..., None]] = {
@@ -131,6 +139,8 @@ class Runner:
                     self._run_next()
                 if self._ids:
                     self._flush()
+                    # Not before: if we die of what the last task has done, it is to blame.
+                    self._board[0] = NO_TASK
                     self._collect()
                 if self._has_answered and not self._is_reused:
                     return
@@ -138,7 +148,18 @@ class Runner:
         except (EOFError, ConnectionError):
             pass
 
+    def forked(self) -> None:
+        """Be no worker any more: user code has forked, and this is the child.
+
+        It may go on in user code as long as that likes. It must not talk to our control process.
+        """
+        self._is_fork = True
+        self._tasks.clear()
+        self._socket.close()
+
     def _receive(self) -> None:
+        if self._is_fork:
+            os._exit(0)
         for frame in self._inbox.read():
             self._handle(frame)
         self._flushed_at = self._working_since = monotonic()
@@ -157,8 +178,7 @@ class Runner:
         except KeyboardInterrupt:  # came just as the task was ending
             self._in_user_code = False
             outcome, payload = Outcome.CANCELLED, b""
-        if not self._tasks:
-            self._current = self._board[0] = NO_TASK
+        self._current = NO_TASK
         self._ids.append(task[1])
         self._outcomes.append(outcome)
         self._payloads.append(payload)
@@ -202,7 +222,8 @@ class Runner:
     def _flush(self, user_is_printing: bool = False) -> None:
         """Send the results held back, after what their tasks have printed."""
         if not user_is_printing:
-            self._flush_prints()
+            self._tidy_up()
+            self._send_prints()
         now = monotonic()
         self._flushed_at = now
         if not self._ids:
@@ -222,10 +243,19 @@ class Runner:
         self._payloads.clear()
         self._held_bytes = 0
 
-    def _flush_prints(self) -> None:
+    def _tidy_up(self) -> None:
+        """Undo what tasks have done to the process that would be in the way of others."""
         prints.flush()
         if self._capture is not None:
             self._capture.restore()
+        self._heed_signals()
+
+    def _heed_signals(self) -> None:
+        if signal.getsignal(signal.SIGINT) != self.poked:
+            signal.signal(signal.SIGINT, self.poked)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def _send_prints(self) -> None:
         for fd, lines in self._lines.items():
             if lines.has_rest:
                 self._unsent_prints.append((fd, lines.end(self._whose())))
@@ -252,6 +282,8 @@ class Runner:
         return f"({stage_id}task {self._running[2]}, {self._host}) "
 
     def _send(self, *message: Any) -> None:
+        if self._is_fork:
+            os._exit(0)  # it has come back from user code
         frame = messages.encode(*message)
         try:
             header = HEADER.pack(len(frame))
@@ -317,6 +349,9 @@ class Runner:
         self._with_record = DEBUG_RECORD.read(told.conf)
         self._whole_traceback = not SIMPLIFIED_TRACEBACK.read(told.conf)
         self._limit_threads(TASK_CPUS.read(told.conf))
+        limit_mib = EXECUTOR_PYSPARK_MEMORY.read(told.conf)
+        if limit_mib is not None:
+            self._limit_memory(limit_mib * MIB // told.workers)
         self._host = told.host
         if TASK_OUTPUT.read(told.conf) == "driver":
             self._capture_prints()
@@ -345,6 +380,10 @@ class Runner:
     def _limit_threads(self, cpus: int) -> None:
         """Let numeric libraries use no more cores than a task has, unless the user says more."""
         os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
+
+    def _limit_memory(self, limit_bytes: int) -> None:
+        """Have allocations fail in the task that wants too much."""
+        resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
 
     def _capture_prints(self) -> None:
         self._capture = prints.Capture(self._printed)
@@ -397,4 +436,5 @@ def run_worker(sock: socket.socket, board_fd: int) -> None:
     os.close(board_fd)
     runner = Runner(sock, board)
     signal.signal(signal.SIGINT, runner.poked)
+    os.register_at_fork(after_in_child=runner.forked)
     runner.run()

@@ -26,6 +26,7 @@ from time import monotonic
 from minimesos.log import get_logger
 from minimesos.runtime.frame_socket import Reactor
 from minimesos_executor import messages
+from minimesos_executor.deaths import Exit
 from minimesos_executor.runner import Runner
 
 END_TIMEOUT_S = 2.0  # what user code may take to end after it was killed
@@ -62,11 +63,17 @@ class ThreadRunner(Runner):
             if value and self._killed:
                 raise WorkerKilled
 
+    def _limit_memory(self, limit_bytes: int) -> None:
+        """The memory is not ours."""
+
     def _limit_threads(self, cpus: int) -> None:
         """The environment is not ours."""
 
     def _capture_prints(self) -> None:
         """The streams are not ours."""
+
+    def _heed_signals(self) -> None:
+        """Nor are the signals."""
 
     def poke(self, thread: threading.Thread) -> None:
         """Do what SIGINT does to a worker process; not on the reactor's thread, for it may wait."""
@@ -150,7 +157,7 @@ class ThreadWorkers:
         self,
         reactor: Reactor,
         on_forked: Callable[[int, int], None],
-        on_exited: Callable[[int, int], None],
+        on_exited: Callable[[int, Exit], None],
         on_died: Callable[[], None],
     ) -> None:
         self._on_forked = on_forked
@@ -210,7 +217,7 @@ class ThreadWorkers:
     def _exited(self, worker: _WorkerThread, status: int) -> None:
         if not worker.is_over and not self._closed:
             worker.is_over = True
-            self._on_exited(worker.pid, status)
+            self._on_exited(worker.pid, Exit(status))
 
     def _gone(self, pid: int, status: int) -> None:
         worker = self._workers.pop(pid)

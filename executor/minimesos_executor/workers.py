@@ -15,12 +15,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from minimesos.runtime.frame_socket import Frame, FrameSocket, Reactor
+from minimesos.runtime.frame_socket import Frame, FrameSocket, Reactor, Timer
 from minimesos_executor import messages
+from minimesos_executor.deaths import Exit, explain, oom_kills
 from minimesos_executor.messages import NO_TASK, Task
 
 TAIL_BYTES = 8192
 TAIL_LINES = 30
+HANG_UP_S = 0.25  # from the end of its socket to that of a process that dies
 _RELAY_BYTES = 2**16
 
 
@@ -82,10 +84,10 @@ class WorkerSource(Protocol):
         self,
         reactor: Reactor,
         on_forked: Callable[[int, int], None],
-        on_exited: Callable[[int, int], None],
+        on_exited: Callable[[int, Exit], None],
         on_died: Callable[[], None],
     ) -> None:
-        """Tell of workers from now on: slot and pid once forked, pid and wait status once gone.
+        """Tell of workers from now on: slot and pid once forked, pid and how it ended once gone.
 
         `on_died` says that the source itself is lost, and every worker with it. To be called once,
         before anything else.
@@ -131,6 +133,10 @@ class Worker:
         self.settled = False  # runs one task for so long that it will report by itself
         self.last_seen = NO_TASK
         self.doomed: int = NO_TASK  # the task for whose sake it was killed
+        self._has_hung_up = False
+        self._hang_up: Timer | None = None
+        self._reactor = reactor
+        self._oom_kills = oom_kills()
         self._zygote = zygote
         self._on_message = on_message
         ours, theirs = socket.socketpair()
@@ -145,9 +151,7 @@ class Worker:
         os.close(board)
         self.stdout.close_write()
         self.stderr.close_write()
-        self.link = FrameSocket(
-            reactor, ours, self._on_frame, lambda: self.signal(signal.SIGKILL), on_turn
-        )
+        self.link = FrameSocket(reactor, ours, self._on_frame, self._hung_up, on_turn)
 
     @property
     def running(self) -> int:
@@ -165,29 +169,30 @@ class Worker:
         if self.pid:
             self._zygote.signal(self.pid, signum)
 
-    def bury(self, status: int) -> str:
+    def _hung_up(self) -> None:
+        """It dies, or a task has closed its socket: then it can be of no use any more."""
+
+        def kill() -> None:
+            self._has_hung_up = True
+            self.signal(signal.SIGKILL)
+
+        self._hang_up = self._reactor.call_later(HANG_UP_S, kill)
+
+    def bury(self, exit: Exit) -> str:
         """Take in what it had sent before it died; returns why it died, for people."""
         self.link.read_rest()
         self.link.close()
         tail = self.finish()
-        reason = f"worker {self.slot} (pid {self.pid}) {explain_status(status)}"
+        why = explain(exit, self._oom_kills, self._has_hung_up)
+        reason = f"worker {self.slot} (pid {self.pid}) {why}"
         return f"{reason}; the last lines of its stderr:\n{tail}" if tail else reason
 
     def finish(self) -> str:
         """Pass on what is left of its output; returns the last lines of its stderr."""
+        if self._hang_up is not None:
+            self._hang_up.cancel()
         self.stdout.finish()
         return self.stderr.finish()
 
     def _on_frame(self, frame: Frame) -> None:
         self._on_message(self, messages.decode(frame))
-
-
-def explain_status(status: int) -> str:
-    """Say what a wait status means."""
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"exited with code {code}"
-    name = signal.Signals(-code).name
-    if -code == signal.SIGKILL:
-        return f"was killed by {name} (by hand, or by the system for want of memory)"
-    return f"was killed by {name}"

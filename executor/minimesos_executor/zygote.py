@@ -20,11 +20,14 @@ import signal
 import socket
 import struct
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from minimesos.runtime.frame_socket import Reactor
 from minimesos_executor import environment
+from minimesos_executor.deaths import Exit
 
 PRELOADED = (
     "cloudpickle",
@@ -41,11 +44,13 @@ PRELOADED = (
 
 # Requests: fork a worker for slot (its descriptors come along), send signal to pid.
 _FORK, _SIGNAL = b"F", b"S"
-# Reports: slot's worker is pid; pid ended with wait status.
+# Reports: slot's worker is pid; pid ended with wait status, and its peak of memory.
 _FORKED, _EXITED = b"f", b"x"
-_MESSAGE = struct.Struct("<cqq")
+_MESSAGE = struct.Struct("<cqqq")
+_CHILDREN = "/proc/thread-self/children"
 _FDS_PER_WORKER = 4
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 WorkerMain = Callable[[socket.socket, int], None]
 """Runs a worker with its socket and the descriptor of its board; returns when it is to end."""
@@ -79,10 +84,10 @@ class Zygote:
         self,
         reactor: Reactor,
         on_forked: Callable[[int, int], None],
-        on_exited: Callable[[int, int], None],
+        on_exited: Callable[[int, Exit], None],
         on_died: Callable[[], None],
     ) -> None:
-        """Report from now on: `on_forked(slot, pid)`, `on_exited(pid, status)`, and its own end."""
+        """Report from now on: `on_forked(slot, pid)`, `on_exited(pid, exit)`, and its own end."""
         self._reactor = reactor
 
         def read() -> None:
@@ -97,19 +102,22 @@ class Zygote:
                     self.close()
                     on_died()
                     return
-                kind, first, second = _MESSAGE.unpack(data)
-                (on_forked if kind == _FORKED else on_exited)(first, second)
+                kind, first, second, peak_bytes = _MESSAGE.unpack(data)
+                if kind == _FORKED:
+                    on_forked(first, second)
+                else:
+                    on_exited(first, Exit(second, peak_bytes))
 
         reactor.add_reader(self._socket.fileno(), read)
 
     def fork(self, slot: int, worker: socket.socket, board: int, stdout: int, stderr: int) -> None:
         """Ask for a worker; the descriptors are sent, the caller may close its own copies."""
         fds = (worker.fileno(), board, stdout, stderr)
-        self._send(_MESSAGE.pack(_FORK, slot, 0), fds)
+        self._send(_MESSAGE.pack(_FORK, slot, 0, 0), fds)
 
     def signal(self, pid: int, signum: int) -> None:
         """Send a signal to a worker. Safe against pids that have been taken over by others."""
-        self._send(_MESSAGE.pack(_SIGNAL, pid, signum))
+        self._send(_MESSAGE.pack(_SIGNAL, pid, signum, 0))
 
     def close(self) -> None:
         """Kill the zygote, the workers and what they started, and reap the zygote."""
@@ -167,6 +175,7 @@ def _serve(control: socket.socket) -> None:
 
 def _fork_on_request(control: socket.socket, worker_main: WorkerMain) -> None:
     zygote = os.getpid()
+    _adopt_orphans()
     children: set[int] = set()
     wake_read, wake_write = os.pipe()
     for fd in (wake_read, wake_write):
@@ -183,7 +192,7 @@ def _fork_on_request(control: socket.socket, worker_main: WorkerMain) -> None:
             )
             if not data:
                 return
-            kind, first, second = _MESSAGE.unpack(data)
+            kind, first, second, _ = _MESSAGE.unpack(data)
             if kind == _FORK:
                 pid = os.fork()
                 if pid == 0:
@@ -194,23 +203,36 @@ def _fork_on_request(control: socket.socket, worker_main: WorkerMain) -> None:
                 children.add(pid)
                 for fd in fds:
                     os.close(fd)
-                control.send(_MESSAGE.pack(_FORKED, first, pid))
+                control.send(_MESSAGE.pack(_FORKED, first, pid, 0))
             elif first in children:
                 os.kill(first, second)
-        for pid, status in _reap(children):
-            control.send(_MESSAGE.pack(_EXITED, pid, status))
+        for pid, exit in _reap(children):
+            control.send(_MESSAGE.pack(_EXITED, pid, *exit))
 
 
-def _reap(children: set[int]) -> list[tuple[int, int]]:
-    """Return (pid, wait status) of the children that have ended."""
-    ended = []
-    while children:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
-            break
-        children.discard(pid)
-        ended.append((pid, status))
+def _reap(workers: set[int]) -> list[tuple[int, Exit]]:
+    """Return the workers that have ended; what they have left behind ends, too."""
+    ended: list[tuple[int, Exit]] = []
+    has_orphans = False
+    with suppress(ChildProcessError):
+        while True:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            has_orphans = True
+            if pid in workers:
+                workers.discard(pid)
+                ended.append((pid, Exit(status, usage.ru_maxrss * 1024)))
+    if has_orphans:
+        _kill_orphans(workers)
     return ended
+
+
+def _kill_orphans(workers: set[int]) -> None:
+    """Kill the children of dead workers, which are ours now."""
+    with suppress(OSError), open(_CHILDREN, encoding="ascii") as file:
+        for pid in {int(word) for word in file.read().split()} - workers:
+            os.kill(pid, signal.SIGKILL)  # of ours, so the number is not another's
 
 
 def _become_worker(zygote: int, fds: Sequence[int], worker_main: WorkerMain) -> NoReturn:
@@ -227,16 +249,22 @@ def _become_worker(zygote: int, fds: Sequence[int], worker_main: WorkerMain) -> 
         worker_main(socket.socket(fileno=sock_fd), board)
         code = 0
     except BaseException:  # noqa: BLE001 - or the fork would go on as another zygote
-        sys.excepthook(*sys.exc_info())
+        # Not by sys.stderr, which a task may have closed, or which is on its way to the driver.
+        os.write(2, traceback.format_exc().encode())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for printed in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                printed.flush()
         os._exit(code)
+
+
+def _adopt_orphans() -> None:
+    """Make the children of our children ours once their parents have ended."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _die_with(parent: int) -> None:
     """Make the kernel kill this process when its parent ends; at once if it has ended already."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import reprlib
+import resource
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,6 +26,7 @@ from minimesos.spark.scheduler.task import (
     ResultTooLarge,
     TaskFailure,
 )
+from minimesos.spark.settings.workers import EXECUTOR_PYSPARK_MEMORY
 from minimesos.spark.shuffle.reader import ShuffleFetchFailed
 
 MESSAGE_CHARS_MAX = 8_000
@@ -60,7 +62,7 @@ def describe_failure(
     name = kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
     described = TaskFailure(
         class_name=name,
-        message=_cut(_text(exception), MESSAGE_CHARS_MAX),
+        message=_cut(_text(exception) or _memory_limit(exception), MESSAGE_CHARS_MAX),
         traceback=_cut(_traceback(exception, whole_traceback), TRACEBACK_CHARS_MAX),
         exception=_dump_exception(exception),
         fatal=isinstance(exception, ResultNotSerializable | ResultTooLarge),
@@ -89,6 +91,18 @@ def _text(exception: BaseException) -> str:
         return str(exception)
     except BaseException as error:  # noqa: BLE001 - a user's __str__
         return f"<its __str__ raised {type(error).__name__}>"
+
+
+def _memory_limit(exception: BaseException) -> str:
+    """Say what a MemoryError does not: how much there was."""
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if not isinstance(exception, MemoryError) or limit_bytes == resource.RLIM_INFINITY:
+        return ""
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return (
+        f"a worker may have {limit_bytes / 2**20:.0f} MiB of address space "
+        f"({EXECUTOR_PYSPARK_MEMORY.name} by cores); {peak_mib:.0f} MiB of memory were the most"
+    )
 
 
 def _qualified(kind: type) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import select
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,19 @@ from minimesos.spark.shipment import Shipment
 from minimesos.spark.stored_results import StoredResult, take_stored
 
 DEADLINE_S = 10.0
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait until a process has ended, which need not be a child of ours."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        ready, _, _ = select.select([pidfd], [], [], DEADLINE_S)
+        assert ready, f"process {pid} still runs"
+    finally:
+        os.close(pidfd)
 
 
 class Ended(NamedTuple):

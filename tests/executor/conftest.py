@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from minimesos.spark.backends.local import LocalBackend
-from minimesos.testing.spark_executors import DEADLINE_S, Gate, RecordingListener
+from minimesos.testing.spark_executors import Gate, RecordingListener, wait_for_end
 
 Start = Callable[..., Awaitable[tuple[LocalBackend, RecordingListener]]]
 
@@ -46,16 +44,4 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 @pytest.fixture
 def ends() -> Callable[[int], None]:
     """Wait until a process has ended, which need not be a child of ours."""
-
-    def wait(pid: int) -> None:
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        try:
-            ready, _, _ = select.select([pidfd], [], [], DEADLINE_S)
-            assert ready, f"process {pid} still runs"
-        finally:
-            os.close(pidfd)
-
-    return wait
+    return wait_for_end

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from minimesos_executor.control import Identity
+from minimesos_executor.deaths import Exit
 from minimesos_executor.mesos_tasks import MesosTaskControl
 from minimesos_executor.pool import Fetch
 from minimesos_executor.reactor import SelectorReactor
@@ -26,7 +27,7 @@ class NoWorkers:
         self,
         reactor: Reactor,
         on_forked: Callable[[int, int], None],
-        on_exited: Callable[[int, int], None],
+        on_exited: Callable[[int, Exit], None],
         on_died: Callable[[], None],
     ) -> None:
         pass

@@ -139,6 +139,8 @@ async def test_the_board_shows_the_running_task(worker, gate):
     assert worker.board[0] == 6
     gate.open()
     worker.results(5, 6)
+    worker.send(messages.RECALL)
+    assert worker.receive() == (messages.RETURNED, [])
     assert worker.board[0] == messages.NO_TASK
 
 

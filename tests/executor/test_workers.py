@@ -88,7 +88,7 @@ async def test_a_lost_worker_says_how_it_exited_and_what_it_said_last(start, cap
     backend.send("0", job(1, leave, [0]))
     (end,) = await listener.ends(0)
     assert end.outcome == WORKER_LOST
-    assert "exited with code 3" in end.payload.decode()
+    assert "called os._exit, or was ended, with exit code 3" in end.payload.decode()
     assert end.payload.decode().endswith("no space left on tape")
     assert listener.printed_lines == ["(stage 1, task 0, localhost) no space left on tape"]
     capfd.readouterr()

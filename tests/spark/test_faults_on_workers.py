@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from minimesos.spark import SparkConf, SparkContext
 from minimesos.spark.scheduler.effects import JobAborted
+from minimesos.testing.spark_executors import wait_for_end
 
 pytestmark = pytest.mark.integration
 
@@ -19,6 +24,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def sc() -> Iterator[SparkContext]:
     conf = SparkConf(loadDefaults=False).set("spark.task.maxFailures", "1")
+    conf.set("spark.executor.pyspark.memory", "2g").set("spark.python.task.killTimeout", "100ms")
     with SparkContext("local[2,1]", "faults", conf=conf) as context:
         yield context
 
@@ -78,8 +84,123 @@ def test_a_syntax_error_in_what_a_task_compiles_shows_the_place(sc: SparkContext
     assert "^" in told
 
 
-def test_leaving_by_os_exit_says_so(sc: SparkContext) -> None:
-    assert "code 3" in failure(sc, lambda _: os._exit(3))
+DEATHS: list[tuple[Callable[[int], object], str]] = [
+    (lambda _: os._exit(3), "called os._exit, or was ended, with exit code 3"),
+    (lambda _: ctypes.string_at(0), "was killed by SIGSEGV"),
+    (lambda _: os.abort(), "was killed by SIGABRT"),
+    (lambda _: os.kill(os.getpid(), signal.SIGKILL), "its memory has peaked at "),
+    (lambda _: os.kill(os.getpid(), signal.SIGTERM), "was killed by SIGTERM"),
+    (lambda _: os.closerange(3, 256), "Bad file descriptor"),
+]
+
+
+@pytest.mark.parametrize(("task", "why"), DEATHS, ids=[why for _, why in DEATHS])
+def test_a_dead_worker_says_why(
+    sc: SparkContext, task: Callable[[int], object], why: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert why in failure(sc, task)
+    capfd.readouterr()
+
+
+def test_a_task_without_a_connection_does_not_go_on(sc: SparkContext) -> None:
+    def close_and_wait(_: int) -> None:
+        os.closerange(3, 256)
+        threading.Event().wait(60)
+
+    assert "closed its connection to the executor; it was ended" in failure(sc, close_and_wait)
+
+
+def test_a_task_that_wants_too_much_memory_fails_alone_and_is_told_the_limit(
+    sc: SparkContext,
+) -> None:
+    def eat(_: int) -> int:
+        eaten = []
+        while True:
+            eaten.append(bytearray(2**26))
+
+    pids = set(sc.parallelize(range(8), 8).map(lambda _: os.getpid()).collect())
+    told = failure(sc, eat)
+    assert "MemoryError: a worker may have 1024 MiB of address space" in told
+    assert set(sc.parallelize(range(8), 8).map(lambda _: os.getpid()).collect()) <= pids
+
+
+def test_a_fork_that_comes_back_from_the_task_is_no_worker(
+    sc: SparkContext, tmp_path: Path
+) -> None:
+    def fork(x: int) -> int:
+        os.fork()
+        with open(tmp_path / f"ran-{x}-{os.getpid()}", "w"):
+            return x
+
+    assert sc.parallelize(range(20), 20).map(fork).collect() == list(range(20))
+    assert sc.parallelize(range(20), 20).sum() == 190
+
+
+def test_what_a_dead_worker_has_started_ends_with_it(sc: SparkContext, tmp_path: Path) -> None:
+    def leave_children(_: int) -> None:
+        for name in ("child", "detached"):
+            child = subprocess.Popen(["sleep", "600"], start_new_session=name == "detached")
+            (tmp_path / name).write_text(str(child.pid))
+        os._exit(1)
+
+    failure(sc, leave_children)
+    for name in ("child", "detached"):
+        wait_for_end(int((tmp_path / name).read_text()))
+
+
+def test_signals_that_a_task_ignores_or_blocks_are_heeded_again_after_it(sc: SparkContext) -> None:
+    def ignore(x: int) -> int:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        return x
+
+    assert sc.parallelize(range(4), 4).map(ignore).sum() == 6
+    blocked = sc.parallelize(range(4), 4).map(
+        lambda _: signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    )
+    assert not any(blocked.collect())
+
+
+def test_what_tasks_do_to_their_process_ends_in_a_result(sc: SparkContext) -> None:
+    class Loud:
+        def __del__(self) -> None:
+            raise ValueError("from __del__")
+
+    def misbehave(x: int) -> int:
+        Loud()
+        threading.Thread(target=threading.Event().wait, daemon=False).start()
+        os.chdir("/")
+        with suppress(OSError):  # the one before has done it
+            os.close(0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return x
+
+    assert sc.parallelize(range(4), 4).map(misbehave).sum() == 6
+    assert sc.parallelize([(i % 3, i) for i in range(9)], 3).reduceByKey(max).count() == 3
+
+
+def test_records_that_raise_when_they_are_compared_or_hashed_fail_the_job(
+    sc: SparkContext,
+) -> None:
+    class Bad:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+        def __lt__(self, other: object) -> bool:
+            raise ValueError("not comparable")
+
+        def __hash__(self) -> int:
+            raise ValueError("not hashable")
+
+    bad = sc.parallelize(range(8), 2).map(Bad)
+    for job in (
+        lambda: bad.sortBy(lambda each: each).collect(),
+        lambda: bad.map(lambda each: (each, 1)).reduceByKey(lambda a, b: a + b).collect(),
+        lambda: bad.distinct().collect(),
+    ):
+        with pytest.raises((JobAborted, ValueError), match=r"not comparable|not hashable"):
+            job()
+    assert sc.parallelize(range(4)).count() == 4
 
 
 def test_what_tasks_print_says_which_task_and_comes_before_their_error(

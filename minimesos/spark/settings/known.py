@@ -57,7 +57,7 @@ executor.failuresValidityInterval executor.heartbeat.dropZeroAccumulatorUpdates
 executor.heartbeat.maxFailures executor.id executor.killOnFatalError.depth executor.maxNumFailures
 executor.memoryOverhead executor.memoryOverheadFactor executor.metrics.fileSystemSchemes
 executor.metrics.pollingInterval executor.minMemoryOverhead executor.port
-executor.processTreeMetrics.enabled executor.pyspark.memory executor.syncLogLevel.enabled
+executor.processTreeMetrics.enabled executor.syncLogLevel.enabled
 executor.userClassPathFirst
 
 files.ignoreCorruptFiles files.ignoreMissingFiles files.io.connectionTimeout files.useFetchCache

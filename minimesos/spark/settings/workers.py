@@ -5,13 +5,20 @@ Source: Spark's "Configuration" page; `spark.minimesos.*` are ours.
 
 from __future__ import annotations
 
-from minimesos.spark.setting_kinds import flag, one_of
+from minimesos.spark.setting_kinds import flag, mebibytes, one_of
 
 DEBUG_RECORD = flag(
     "spark.minimesos.debug.record",
     True,
     "Whether the error of a job shows, in short, the record that the function was given that "
     "raised. To be turned off where records are secret; it costs nothing.",
+)
+EXECUTOR_PYSPARK_MEMORY = mebibytes(
+    "spark.executor.pyspark.memory",
+    None,
+    "Address space of an executor's workers, of which each has an equal share; above it a task "
+    "fails with MemoryError. No limit if unset.",
+    minimum=1,
 )
 TASK_OUTPUT = one_of(
     "spark.minimesos.task.output",
