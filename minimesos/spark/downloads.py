@@ -40,7 +40,8 @@ def on_this_host(path: str, directory: str, conf: Texts) -> Iterator[str]:
     if scheme in (None, "file"):
         yield LOCAL.resolve(path)
         return
-    name = os.path.basename(unquote(urlsplit(path).path).rstrip("/"))
+    named = unquote(urlsplit(path).path) if scheme in _HTTP else path.partition("::")[0]
+    name = os.path.basename(named.rstrip("/"))
     if name in ("", ".", ".."):
         raise SparkException(f"{shown(path)} does not name a file")
     import tempfile

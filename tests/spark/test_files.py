@@ -8,9 +8,13 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
+import fsspec
 import pytest
 
 from minimesos.spark.errors import SparkException
@@ -228,3 +232,66 @@ def test_each_item_has_the_version_that_brought_it(
     versions = {item.path: item.version for item in overwriting._items.values()}
     assert versions == {"a": 3, "b": 2}
     assert all(isinstance(item, Item) for item in overwriting._items.values())
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The URL under which the files of `tmp_path` are served."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as http:
+        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_address[1]}"
+        http.shutdown()
+        thread.join()
+
+
+def test_what_a_server_has_is_shipped_by_its_name(
+    shipped: ShippedFiles, server: str, tmp_path: Path, directory: Path
+) -> None:
+    made(tmp_path / "a b.txt", "a")
+    zipped(tmp_path / "m.zip", **{"from_a_server.py": "ANSWER = 42\n"})
+    shipped.add_file(f"{server}/a%20b.txt?signature=secret")
+    shipped.add_py_file(f"{server}/m.zip")
+    shipped.add_archive(f"{server}/m.zip#unpacked")
+    assert content(shipped, "a b.txt") == "a"
+    assert import_module("from_a_server").ANSWER == 42
+    assert content(shipped, "unpacked/from_a_server.py") == "ANSWER = 42\n"
+    assert shipped.files == [f"{server}/a%20b.txt?...", f"{server}/m.zip"]
+    assert not [name for name in os.listdir(directory) if name.startswith("download")]
+
+
+def test_what_a_server_does_not_have_is_named(shipped: ShippedFiles, server: str) -> None:
+    with pytest.raises(SparkException, match=f"^File {server}/none cannot be shipped: .* 404 "):
+        shipped.add_file(f"{server}/none")
+    with pytest.raises(SparkException, match="does not name a file"):
+        shipped.add_file(f"{server}/")
+
+
+def test_directories_of_other_file_systems_are_shipped(shipped: ShippedFiles) -> None:
+    files = fsspec.filesystem("memory")
+    try:
+        files.pipe({"/model/below/a": b"a", "/model/b": b"b"})
+        with pytest.raises(SparkException, match="recursive is not turned on"):
+            shipped.add_file("memory://model")
+        shipped.add_file("memory://model", recursive=True)
+        assert content(shipped, "model/below/a") + content(shipped, "model/b") == "ab"
+    finally:
+        files.store.clear()
+        files.pseudo_dirs[:] = [""]
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tgz", "tbz2", "txz", "tar.gz", "tar.bz2", "tar.xz"])
+def test_tars_of_all_kinds_are_unpacked(shipped: ShippedFiles, tmp_path: Path, suffix: str) -> None:
+    mode = {"t": "w:", "g": "w:gz", "b": "w:bz2", "x": "w:xz"}[
+        suffix.removeprefix("tar.").removeprefix("t")[0] if suffix != "tar" else "t"
+    ]
+    made(tmp_path / "a", "a")
+    with tarfile.open(tmp_path / f"data.{suffix}", mode) as archive:  # type: ignore[call-overload]
+        archive.add(tmp_path / "a", "a")
+    shipped.add_archive(str(tmp_path / f"data.{suffix}"))
+    assert content(shipped, f"data.{suffix}/a") == "a"

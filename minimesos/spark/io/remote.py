@@ -28,10 +28,10 @@ class RemoteFiles:
 
     parallel_renames = 16
 
-    def __init__(self, files: Any, start: str) -> None:
+    def __init__(self, files: Any, start: str, end: str) -> None:
         self._files = files
-        self._start = start
-        """What fsspec leaves out of its own paths, such as `s3://`."""
+        self._start, self._end = start, end
+        """What fsspec leaves out of its own paths: `s3://`, or `zip://` and `::file:///a.zip`."""
 
     @classmethod
     def of(cls, url: str, conf: Texts) -> RemoteFiles:
@@ -50,15 +50,16 @@ class RemoteFiles:
             raise SparkException(
                 f'No FileSystem for scheme "{scheme}": {shown_url(url)}: {error}'
             ) from error
-        start = url[: len(url) - len(path)] if path and url.endswith(path) else f"{scheme}://"
-        return cls(files, start)
+        outer, chain, below = url.rstrip("/").partition("::")
+        start = outer[: -len(path)] if path and outer.endswith(path) else f"{scheme}://"
+        return cls(files, start, chain + below)
 
     def _inner(self, path: str) -> str:
-        stripped: str = self._files._strip_protocol(path)
+        stripped: str = self._files._strip_protocol(path.removesuffix(self._end))
         return stripped
 
     def _outer(self, path: str) -> str:
-        return path if path.startswith(self._start) else self._start + path
+        return (path if path.startswith(self._start) else self._start + path) + self._end
 
     def resolve(self, path: str) -> str:
         return path
@@ -121,8 +122,9 @@ class RemoteFiles:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without its password, and without its query, which may be a signature."""
-    return _QUERY.sub("?...", _PASSWORD.sub(r"\1:***@", url))
+    """Return a URL without its password, and without a query, which may be a signature."""
+    url = _PASSWORD.sub(r"\1:***@", url)
+    return _QUERY.sub("?...", url) if url.startswith("http") else url
 
 
 def _options(scheme: str, conf: Texts) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def opened(system: FileSystem, path: str) -> Iterator[IO[bytes]]:
 def check_size(system: FileSystem, file: IO[bytes], split: FileSplit) -> None:
     """Raise SparkException if a file has become shorter than its splits are.
 
-    One that has grown is read as far as it was planned: logs do grow.
+    One that has grown is read as far as was planned, as logs do grow, and to the end of a line that
+    starts there. Times are not compared: on several hosts there may be copies.
     """
     size = system.size_of(file)
     if 0 <= size < split.start + split.length:
