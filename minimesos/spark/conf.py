@@ -14,6 +14,14 @@ from minimesos.spark.settings import EXECUTOR_ENV_PREFIX, redacted
 from minimesos.spark.settings.application import APP_NAME, MASTER
 from minimesos.spark.settings.executors import SPARK_HOME
 
+_system_properties: dict[str, str] = {}
+"""What `SparkContext.setSystemProperty` was told, for configurations made after it."""
+
+
+def set_system_property(key: str, value: str) -> None:
+    """Have configurations that are made from now on start with a property."""
+    _system_properties[key] = value
+
 
 class SparkConf:
     """Settings of an application. Setters return the configuration, so calls can be chained.
@@ -28,6 +36,9 @@ class SparkConf:
             from minimesos.spark.submit import default_properties
 
             self._settings.update(default_properties())
+            for key, value in _system_properties.items():
+                if key.startswith("spark."):
+                    self._settings[key] = value
 
     def set(self, key: str, value: object) -> SparkConf:
         """Set a property; the value is turned into text."""

@@ -18,6 +18,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, cast
 
@@ -36,8 +37,11 @@ from minimesos.spark.application import (
 from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.compat import is_installed
 from minimesos.spark.compat.real import active_context, real_context
-from minimesos.spark.conf import SparkConf
+from minimesos.spark.conf import SparkConf, set_system_property
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
+from minimesos.spark.interrupts import cancel_upon_interrupt
+from minimesos.spark.jvm_only import JvmOnlySources, refuse_gateway
+from minimesos.spark.profiler import Profiling
 from minimesos.spark.rdd import RDD
 from minimesos.spark.settings.application import (
     APP_NAME,
@@ -59,7 +63,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-class SparkContext(Sources, Shipping):
+class SparkContext(Sources, Shipping, Profiling, JvmOnlySources):
     """An application: makes RDDs and runs jobs on them.
 
     Arguments win over `conf`. A master and an application name must come from either.
@@ -94,6 +98,7 @@ class SparkContext(Sources, Shipping):
         memory_profiler_cls: Any = None,
     ) -> None:
         _refuse_in_task(conf)
+        refuse_gateway(gateway, jsc)
         self._call_site = callsite.short_form()
         self._runner: JobRunner | None = None
         self._scratch: Scratch | None = None
@@ -102,6 +107,7 @@ class SparkContext(Sources, Shipping):
         self._next_shuffle_id = itertools.count()
         self._next_broadcast_id = itertools.count()
         self._local = threading.local()
+        self._release_interrupt: Callable[[], None] | None = None
         self.startTime = int(time.time() * 1000)
         with SparkContext._lock:
             self._claim(conf, master, appName)
@@ -109,6 +115,7 @@ class SparkContext(Sources, Shipping):
                 self._start(
                     application_settings(conf, master, appName, sparkHome, environment), pyFiles
                 )
+                self._start_profiling(self._conf, profiler_cls)
             except BaseException:
                 self.stop()
                 raise
@@ -142,6 +149,8 @@ class SparkContext(Sources, Shipping):
         self._runner = _start_runner(self.master, conf, self._scratch.path)
         conf.set("spark.app.id", self._runner.application_id)
         self._announce_files()
+        runner = self._runner
+        self._release_interrupt = cancel_upon_interrupt(lambda: runner.cancel_all())
 
     # Shared variables.
 
@@ -188,6 +197,8 @@ class SparkContext(Sources, Shipping):
                     f"Attempting to access a non-existent partition: {index}. "
                     f"Total number of partitions: {rdd.num_partitions}"
                 )
+        if self.is_profiling:
+            self.profile_stage(rdd)
         return self._running().run_job(
             rdd, function, wanted, dict(self._properties), callsite.short_form()
         )
@@ -277,6 +288,16 @@ class SparkContext(Sources, Shipping):
         """Whether `spark.default.parallelism` is set, which then rules shuffles too."""
         return DEFAULT_PARALLELISM.read(self._conf) is not None
 
+    @property
+    def resources(self) -> dict[str, Any]:
+        """Custom resources of the driver: none."""
+        return {}
+
+    @classmethod
+    def setSystemProperty(cls, key: str, value: str) -> None:
+        """Set what later configurations of this process start from; wins over files."""
+        set_system_property(key, value)
+
     def getConf(self) -> SparkConf:
         """Return a copy of the configuration."""
         return self._conf.copy()
@@ -310,6 +331,10 @@ class SparkContext(Sources, Shipping):
         if self._runner is not None:
             self._runner.clean_up(rdd_ids=[rdd_id])
 
+    def forget_shuffles(self, shuffle_ids: Sequence[int]) -> None:
+        """Have executors drop the map outputs of shuffles."""
+        self._running().clean_up(shuffle_ids=shuffle_ids)
+
     def forget_after(
         self, rdd: RDD[Any], *, rdd_ids: Sequence[int] = (), shuffle_ids: Sequence[int] = ()
     ) -> None:
@@ -331,6 +356,8 @@ class SparkContext(Sources, Shipping):
     def stop(self) -> None:
         """End the application and release its executors. Calling it again does nothing."""
         with SparkContext._lock:
+            if self._release_interrupt is not None:
+                self._release_interrupt()
             runner, self._runner = self._runner, None
             if runner is not None:
                 runner.stop()
@@ -360,6 +387,13 @@ class SparkContext(Sources, Shipping):
 
     def __reduce__(self) -> NoReturn:
         raise _only_on_driver()
+
+    def _repr_html_(self) -> str:
+        rows = {"Version": f"v{self.version}", "Master": self.master, "AppName": self.appName}
+        cells = "".join(
+            f"<dt>{name}</dt><dd><code>{escape(text)}</code></dd>" for name, text in rows.items()
+        )
+        return f"<div><p><b>SparkContext</b></p><dl>{cells}</dl></div>"
 
     def __repr__(self) -> str:
         return f"<SparkContext master={self.master} appName={self.appName}>"

@@ -30,6 +30,10 @@ class PySparkRuntimeError(PySparkException, RuntimeError):
     """Something is not possible here or now."""
 
 
+class PySparkNotImplementedError(PySparkException, NotImplementedError):
+    """PySpark has it, and minimesos does not."""
+
+
 class PySparkTypeError(PySparkException, TypeError):
     """An argument has the wrong type."""
 

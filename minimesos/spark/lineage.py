@@ -19,6 +19,7 @@ from minimesos.spark.storage import StorageLevel
 if TYPE_CHECKING:
     from minimesos.spark.context import SparkContext
     from minimesos.spark.partitioner import Partitioner
+    from minimesos.spark.profiler import Profiler
     from minimesos.spark.rdd import RDD
     from minimesos.spark.taskcontext import TaskContext
 
@@ -41,6 +42,8 @@ class Lineage(Generic[T]):
     _payload_free: bool = True
     _call_site: str = ""
     _storage_level: StorageLevel = StorageLevel.NONE
+    profiler: Profiler | None = None
+    """What tasks run under that compute this RDD as the last of their stage."""
     cachings: ClassVar[int] = 0
     """How often any RDD of this process began or ceased to be kept: what is found out by looking
     at a whole lineage holds until it changes."""
@@ -61,6 +64,10 @@ class Lineage(Generic[T]):
         self.dependencies = dependencies
         self._num_partitions = num_partitions
         self.partitioner = partitioner
+        if context.is_profiling:
+            for dependency in dependencies:
+                if isinstance(dependency, ShuffleDependency):
+                    context.profile_stage(dependency.rdd)
         self._payload_free = type(self)._add_payload is Lineage._add_payload and all(
             dependency.rdd._payload_free
             for dependency in dependencies
@@ -269,6 +276,25 @@ class Lineage(Generic[T]):
             self.is_cached = False
             self.context.forget_rdd(self.rdd_id)
         return self._rdd
+
+    def cleanShuffleDependencies(self, blocking: bool = False) -> None:
+        """Drop the shuffles behind this RDD, but for those behind kept RDDs; runs no job.
+
+        They are computed again if a later job needs them.
+        """
+        shuffle_ids: set[int] = set()
+        seen: set[int] = set()
+        steps: list[Lineage[Any]] = [self]
+        while steps:
+            rdd = steps.pop()
+            for dependency in rdd.dependencies:
+                if isinstance(dependency, ShuffleDependency):
+                    shuffle_ids.add(dependency.shuffle_id)
+                parent = dependency.rdd
+                if parent.rdd_id not in seen and not parent.is_cached:
+                    seen.add(parent.rdd_id)
+                    steps.append(parent)
+        self.context.forget_shuffles(sorted(shuffle_ids))
 
     def getStorageLevel(self) -> StorageLevel:
         """Return the storage level."""

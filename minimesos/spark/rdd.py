@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from minimesos.spark import sampling
 from minimesos.spark.actions import _count, _fold, _reduce
 from minimesos.spark.dependency import identity
+from minimesos.spark.jvm_only import JvmOnlyOutputs
 from minimesos.spark.pair_rdd import PairFunctions, PartitionFunc
 from minimesos.spark.partitioner import RangePartitionFunction, portable_hash
 
@@ -36,7 +37,7 @@ _SORT_FRACTION = 0.9
 """Of the worker's memory: what a sort may use before it spills."""
 
 
-class RDD(PairFunctions[T]):
+class RDD(PairFunctions[T], JvmOnlyOutputs):
     """A Resilient Distributed Dataset."""
 
     # Sorting.

@@ -210,18 +210,13 @@ class LoadedStage:
             payload=pickle.loads(payload) if payload else None,
             local_properties=self._properties,
         )
-        act = self._act
-        is_stored = False
+        profiler = self._rdd.profiler
         try:
             with task.active():
-                records = self._rdd.iterator(partition, task)
-                if isinstance(act, ShuffleDependency):
-                    output = writer.write(act, records, task, partition)
-                    result = pickle.dumps(output.offsets.tobytes())
-                    written = output.records, output.offsets[-1]
+                if profiler is None:
+                    result, is_stored, written = self._compute(task, partition)
                 else:
-                    result, is_stored = _dump_result(act(task, records), env, task_id)
-                    written = 0, 0
+                    result, is_stored, written = profiler.profile(self._compute, task, partition)
         except StopIteration as error:
             # It must not end somebody's loop further up as if all were well.
             raise RuntimeError(f"{STOP_ITERATION}: {error}") from error
@@ -233,6 +228,17 @@ class LoadedStage:
         extras = dump_objects((task.accumulator_updates(), task.stored_blocks, tuple(metrics)))
         tag = STORED_TAG if is_stored else _EXTRAS_TAG
         return _EXTRAS_HEADER.pack(tag, len(extras)) + extras + result
+
+    def _compute(self, task: TaskContext, partition: int) -> tuple[bytes, bool, tuple[int, int]]:
+        """Return (result, whether it is in a file, (records, bytes) written to a shuffle)."""
+        act = self._act
+        records = self._rdd.iterator(partition, task)
+        if isinstance(act, ShuffleDependency):
+            output = writer.write(act, records, task, partition)
+            result = pickle.dumps(output.offsets.tobytes())
+            return result, False, (output.records, output.offsets[-1])
+        result, is_stored = _dump_result(act(task, records), task.env, task.taskAttemptId())
+        return result, is_stored, (0, 0)
 
 
 def _measured(task: TaskContext, run_s: float, records: int, size_bytes: int) -> Metrics:

@@ -77,8 +77,8 @@ mesos.proxy.baseURL mesos.retainedDrivers
 network.io.preferDirectBufs network.maxRemoteBlockSizeFetchToMem network.timeoutInterval
 rpc.askTimeout rpc.io.connectionTimeout rpc.lookupTimeout rpc.numRetries rpc.retry.wait
 
-python.authenticate.socketTimeout python.daemon.module python.profile python.profile.dump
-python.profile.memory python.sql.dataFrameDebugging.enabled
+python.authenticate.socketTimeout python.daemon.module python.profile.memory
+ python.sql.dataFrameDebugging.enabled
 python.worker.faulthandler.enabled python.worker.module
 
 rdd.limit.initialNumPartitions rdd.limit.scaleUpFactor rdd.parallelListingThreshold

@@ -5,7 +5,7 @@ Source: Spark's "Configuration" page; `spark.minimesos.*` are ours.
 
 from __future__ import annotations
 
-from minimesos.spark.setting_kinds import flag, mebibytes, one_of
+from minimesos.spark.setting_kinds import flag, mebibytes, one_of, text
 
 DEBUG_RECORD = flag(
     "spark.minimesos.debug.record",
@@ -31,4 +31,14 @@ SIMPLIFIED_TRACEBACK = flag(
     "spark.python.simplifiedTraceback",
     True,
     "Whether the traceback of a task has the user's own frames only.",
+)
+PYTHON_PROFILE = flag(
+    "spark.python.profile",
+    False,
+    "Whether tasks run under a profiler, for `SparkContext.show_profiles`; shown at the end, too.",
+)
+PYTHON_PROFILE_DUMP = text(
+    "spark.python.profile.dump",
+    None,
+    "Directory of the driver where profiles are written at the end, instead of being shown.",
 )
