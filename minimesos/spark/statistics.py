@@ -52,7 +52,7 @@ class Statistics(Actions[T]):
         """Return the standard deviation estimated from a sample."""
         return self.stats().sampleStdev()
 
-    def histogram(self, buckets: int | Sequence[Any]) -> tuple[list[Any], list[int]]:
+    def histogram(self, buckets: int | Sequence[Any]) -> tuple[Sequence[Any], list[int]]:
         """Count items in buckets: `n` even ones between minimum and maximum, or between edges.
 
         A bucket holds its left edge; the last holds its right edge too. None and NaN are ignored,
@@ -64,7 +64,7 @@ class Statistics(Actions[T]):
             raise TypeError("buckets should be a list or tuple or number(int or long)")
         edges = list(buckets)
         _check_edges(edges)
-        return edges, self._counts(edges, _even_width(edges))
+        return buckets, self._counts(edges, _even_width(edges))
 
     def _even_histogram(self, buckets: int) -> tuple[list[Any], list[int]]:
         if buckets < 1:
