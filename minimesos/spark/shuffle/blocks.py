@@ -46,10 +46,16 @@ def encode(columns: Columns, compression: Codec | None = DEFAULT) -> bytes:
 
     Raises what pickling raises if a record cannot be pickled.
     """
+    return _block(*_dump(columns), compression)
+
+
+def _dump(columns: Columns) -> tuple[int, bytes]:
     if all(_is_plain(column) for column in columns):
-        codec, data = _MARSHAL, marshal.dumps(columns)
-    else:
-        codec, data = _PICKLE, dump_objects(columns)
+        return _MARSHAL, marshal.dumps(columns)
+    return _PICKLE, dump_objects(columns)
+
+
+def _block(codec: int, data: bytes, compression: Codec | None) -> bytes:
     number, stored = compress(data, compression)
     return _HEADER.pack(codec + number * _COMPRESSION, len(stored)) + stored
 
@@ -74,7 +80,10 @@ def load(codec: int, data: bytes | memoryview) -> Columns:
 
 
 class BlockSize:
-    """How many records make a block near a size; learns from the blocks written so far."""
+    """How many records make a block near a size; learns from the blocks encoded so far.
+
+    The size is that before compression: what is well compressed is large, too, in a reader.
+    """
 
     __slots__ = ("_block_bytes", "records")
 
@@ -82,10 +91,13 @@ class BlockSize:
         self.records = max(_FIRST_BLOCK_RECORDS * block_bytes // BLOCK_BYTES, 1)
         self._block_bytes = block_bytes
 
-    def learn(self, records: int, size_bytes: int) -> None:
-        """Take account of a full block. At most doubles, so that one odd block does no harm."""
-        wanted = records * self._block_bytes // max(size_bytes, 1)
+    def encode(self, records: int, columns: Columns, compression: Codec | None) -> bytes:
+        """Return columns that hold so many records as one block, and learn from it."""
+        codec, data = _dump(columns)
+        # At most doubles, so that one odd block does no harm.
+        wanted = records * self._block_bytes // len(data)
         self.records = max(1, min(wanted, 2 * self.records, _BLOCK_RECORDS_MAX))
+        return _block(codec, data, compression)
 
 
 def _is_plain(values: Iterable[Any], depth: int = _DEPTH_MAX) -> bool:

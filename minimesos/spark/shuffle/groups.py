@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Any
 
-from minimesos.spark.shuffle.blocks import BlockSize, encode
+from minimesos.spark.shuffle.blocks import BlockSize
 from minimesos.spark.shuffle.files import SegmentWriter, SpillFile
 from minimesos.spark.shuffle.memory import MemoryLimit
 from minimesos.spark.shuffle.merge import DEPTH_MAX, SPLITS, Pair, spill_writer, splits_at
@@ -68,12 +68,11 @@ class SpilledList(Collection[Any]):
         batch = self._tail[:count]
         del self._tail[:count]
         start = self._file.size_bytes
-        block = encode((batch,), self._memory.compression)
+        block = self._size.encode(len(batch), (batch,), self._memory.compression)
         self._file.append((block,))
         self._places.append((start, len(block)))
         self._memory.counters.disk_spilled_bytes += len(block)
         self._length += len(batch)
-        self._size.learn(len(batch), len(block))
 
     def pieces(self) -> Iterator[list[Any]]:
         """Yield the values in lists that fit into memory."""
@@ -211,9 +210,8 @@ def _write_groups(split: int, keys: list[Any], groups: Side, spills: SegmentWrit
     room = size.records
 
     def flush() -> None:
-        block = encode((block_keys, block_lists), spills.compression)
-        spills.add(split, block)
-        size.learn(sum(map(len, block_lists)), len(block))
+        values = sum(map(len, block_lists))
+        spills.add(split, size.encode(values, (block_keys, block_lists), spills.compression))
         block_keys.clear()
         block_lists.clear()
 

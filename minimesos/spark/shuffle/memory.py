@@ -33,6 +33,9 @@ and in the interpreter's free list of tuples."""
 _LOOKS_TO_LIMIT = 16
 """Of what is left below the limit, an operator takes no more than one such part unseen."""
 
+_LOOKS_SKIPPED_MAX = 10
+"""Between two looks, while memory hardly grows: a look costs as much as some fifty records."""
+
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -48,12 +51,15 @@ def resident_bytes() -> int:
 class MemoryLimit:
     """Says when to spill, and how many records to take before the next look.
 
-    `records_until_check` starts small, as records may be large, and grows while memory does not.
+    `records_until_check` starts small, as records may be large, and grows while memory does not;
+    then looks are left out, too.
     What is spilled is compressed by `compression` and counted in `counters`.
     """
 
     __slots__ = (
         "_limit_bytes",
+        "_looks_skipped",
+        "_looks_to_skip",
         "_resident",
         "_seen_bytes",
         "compression",
@@ -75,6 +81,8 @@ class MemoryLimit:
         self._limit_bytes = limit_bytes
         self._resident = resident
         self._seen_bytes: int | None = None
+        self._looks_to_skip = 0
+        self._looks_skipped = 0
 
     @classmethod
     def of(cls, task: TaskContext, fraction: float = 1.0) -> MemoryLimit:
@@ -92,6 +100,10 @@ class MemoryLimit:
 
     def exceeded(self) -> bool:
         """Look at the process's memory."""
+        if self._looks_skipped < self._looks_to_skip:
+            self._looks_skipped += 1
+            return False
+        self._looks_skipped = 0
         resident = self._resident()
         grown = 0 if self._seen_bytes is None else resident - self._seen_bytes
         self._seen_bytes = resident
@@ -99,8 +111,11 @@ class MemoryLimit:
         if left <= 0:
             return True
         if grown * _LOOKS_TO_LIMIT < left:
+            if self.records_until_check == _RECORDS_MAX:
+                self._looks_to_skip = min(self._looks_to_skip + 1, _LOOKS_SKIPPED_MAX)
             self.records_until_check = min(2 * self.records_until_check, _RECORDS_MAX)
         elif grown * _LOOKS_TO_LIMIT > 4 * left:
+            self._looks_to_skip = 0
             self.records_until_check = max(self.records_until_check // 2, 1)
         return False
 

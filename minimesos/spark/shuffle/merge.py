@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any
 
 from minimesos.spark.dependency import Aggregator, identity
-from minimesos.spark.shuffle.blocks import BlockSize, Columns, encode
+from minimesos.spark.shuffle.blocks import BlockSize, Columns
 from minimesos.spark.shuffle.files import SegmentWriter
 from minimesos.spark.shuffle.memory import MemoryLimit
 
@@ -182,9 +182,8 @@ def _write_blocks(
     start = 0
     while start < len(keys):
         end = start + size.records
-        block = encode((keys[start:end], values[start:end]), writer.compression)
-        writer.add(partition, block)
-        size.learn(end - start, len(block))
+        columns = keys[start:end], values[start:end]
+        writer.add(partition, size.encode(len(columns[0]), columns, writer.compression))
         start = end
 
 

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from minimesos.spark.dependency import identity
-from minimesos.spark.shuffle.blocks import BlockSize, Columns, encode
+from minimesos.spark.shuffle.blocks import BlockSize, Columns
 from minimesos.spark.shuffle.files import SpillFile
 from minimesos.spark.shuffle.memory import MemoryLimit
 
@@ -59,10 +59,8 @@ def _blocks(run: list[Any], memory: MemoryLimit) -> Iterator[bytes]:
     start = 0
     while start < len(run):
         batch = run[start : start + size.records]
-        block = encode((batch,), memory.compression)
-        size.learn(len(batch), len(block))
         start += len(batch)
-        yield block
+        yield size.encode(len(batch), (batch,), memory.compression)
 
 
 def _merged(

@@ -26,7 +26,7 @@ from minimesos.spark.partitioner import (
     portable_hash,
 )
 from minimesos.spark.settings.storage import SHUFFLE_COMPRESS
-from minimesos.spark.shuffle.blocks import BLOCK_BYTES, BlockSize, encode
+from minimesos.spark.shuffle.blocks import BLOCK_BYTES, BlockSize
 from minimesos.spark.shuffle.files import SegmentWriter, output_name
 from minimesos.spark.shuffle.memory import MemoryLimit
 from minimesos.spark.shuffle.merge import Aggregation, Pair, distribute, write_partitioned
@@ -157,9 +157,9 @@ class _Buckets:
 
     def _flush(self, partition: int) -> None:
         columns = self.columns[partition]
-        block = encode(columns, self._writer.compression)
+        size = self._sizes[partition]
+        block = size.encode(len(columns[0]), columns, self._writer.compression)
         self._writer.add(partition, block)
-        self._sizes[partition].learn(len(columns[0]), len(block))
         for column in columns:
             column.clear()
 

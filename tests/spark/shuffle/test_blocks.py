@@ -106,7 +106,8 @@ def test_damaged_data_is_an_error_of_the_world(cut):
 def test_block_sizes_follow_the_size_of_records():
     size = BlockSize()
     for _ in range(10):
-        size.learn(size.records, size.records * 100)
+        values = [f"{number:0100d}" for number in range(size.records)]
+        size.encode(size.records, (values,), find_codec("zlib"))
     assert 4000 < size.records < 6000
-    size.learn(size.records, size.records * 10**7)
+    size.encode(1, (["x" * 10**7],), None)
     assert size.records == 1
