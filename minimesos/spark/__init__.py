@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from minimesos.spark.files import SparkFiles
     from minimesos.spark.rdd import RDD
     from minimesos.spark.statcounter import StatCounter
+    from minimesos.spark.status import SparkJobInfo, SparkStageInfo, StatusTracker
     from minimesos.spark.storage import StorageLevel
     from minimesos.spark.taskcontext import TaskContext
+    from minimesos.spark.util import InheritableThread, inheritable_thread_target
 
 _MODULES = {
     "Accumulator": "accumulators",
@@ -29,7 +31,12 @@ _MODULES = {
     "SparkFiles": "files",
     "StatCounter": "statcounter",
     "StorageLevel": "storage",
+    "SparkJobInfo": "status",
+    "SparkStageInfo": "status",
+    "StatusTracker": "status",
     "TaskContext": "taskcontext",
+    "InheritableThread": "util",
+    "inheritable_thread_target": "util",
 }
 
 __all__ = [
@@ -37,12 +44,17 @@ __all__ = [
     "Accumulator",
     "AccumulatorParam",
     "Broadcast",
+    "InheritableThread",
     "SparkConf",
     "SparkContext",
     "SparkFiles",
+    "SparkJobInfo",
+    "SparkStageInfo",
     "StatCounter",
+    "StatusTracker",
     "StorageLevel",
     "TaskContext",
+    "inheritable_thread_target",
 ]
 
 

@@ -1,6 +1,7 @@
 """The driver's entry: configuration, shared variables and jobs.
 
-RDDs begin in its base `Sources`; files are added in its base `Shipping`.
+RDDs begin in its base `Sources`; files are added in its base `Shipping`; its base `JobControl` has
+what is said of jobs, asked about them, and done to them.
 
 One context per process is alive at a time. It runs on the user's threads; executors, stages and
 tasks live on the loop thread behind the job runner, which is made when the context starts.
@@ -38,8 +39,12 @@ from minimesos.spark.broadcast import Broadcast
 from minimesos.spark.compat import is_installed
 from minimesos.spark.compat.real import active_context, real_context
 from minimesos.spark.conf import SparkConf, set_system_property
-from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
+from minimesos.spark.errors import (
+    IllegalArgumentException,
+    PySparkRuntimeError,
+)
 from minimesos.spark.interrupts import cancel_upon_interrupt
+from minimesos.spark.job_control import JobControl
 from minimesos.spark.jvm_only import JvmOnlySources, refuse_gateway
 from minimesos.spark.profiler import Profiling
 from minimesos.spark.rdd import RDD
@@ -63,7 +68,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-class SparkContext(Sources, Shipping, Profiling, JvmOnlySources):
+class SparkContext(Sources, Shipping, JobControl, Profiling, JvmOnlySources):
     """An application: makes RDDs and runs jobs on them.
 
     Arguments win over `conf`. A master and an application name must come from either.
@@ -217,43 +222,6 @@ class SparkContext(Sources, Shipping, Profiling, JvmOnlySources):
         return self._running().run_job_for(
             rdd, function, partitions, timeout_s, dict(self._properties), callsite.short_form()
         )
-
-    def cancelJobGroup(self, groupId: str) -> None:
-        """Cancel the running and waiting jobs of a group."""
-        self._running().cancel_group(groupId)
-
-    def cancelAllJobs(self) -> None:
-        """Cancel all running and waiting jobs."""
-        self._running().cancel_all()
-
-    def setJobGroup(self, groupId: str, description: str, interruptOnCancel: bool = False) -> None:
-        """Put the jobs that this thread starts from now on into a group."""
-        self.setLocalProperty("spark.jobGroup.id", groupId)
-        self.setLocalProperty("spark.job.description", description)
-        self.setLocalProperty("spark.job.interruptOnCancel", str(interruptOnCancel).lower())
-
-    def setJobDescription(self, value: str | None) -> None:
-        """Describe the jobs that this thread starts from now on."""
-        self.setLocalProperty("spark.job.description", value)
-
-    def setLocalProperty(self, key: str, value: str | None) -> None:
-        """Set a property of the jobs that this thread starts; None removes it."""
-        if value is None:
-            self._properties.pop(key, None)
-        else:
-            self._properties[key] = value
-
-    def getLocalProperty(self, key: str) -> str | None:
-        """Return a property set on this thread."""
-        return self._properties.get(key)
-
-    @property
-    def _properties(self) -> dict[str, str]:
-        try:
-            properties: dict[str, str] = self._local.properties
-        except AttributeError:
-            properties = self._local.properties = {}
-        return properties
 
     # About the application.
 

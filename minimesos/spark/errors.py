@@ -34,6 +34,10 @@ class PySparkNotImplementedError(PySparkException, NotImplementedError):
     """PySpark has it, and minimesos does not."""
 
 
+class PySparkValueError(PySparkException, ValueError):
+    """An argument has the right type and a wrong value."""
+
+
 class PySparkTypeError(PySparkException, TypeError):
     """An argument has the wrong type."""
 

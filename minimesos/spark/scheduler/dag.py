@@ -36,6 +36,7 @@ from minimesos.spark.scheduler.stage import (
     Job,
 )
 from minimesos.spark.scheduler.stage_runner import RESUBMIT_TIMER, StageRunner
+from minimesos.spark.scheduler.status_store import StatusStore
 from minimesos.spark.scheduler.task_scheduler import TaskScheduler
 from minimesos.spark.shipment import Shipment
 
@@ -119,6 +120,12 @@ class DagScheduler:
             if job.group == group:
                 self.cancel(job.id, f"part of cancelled job group {group}", now)
 
+    def cancel_tagged(self, tag: str, now: float) -> None:
+        """Cancel all jobs with a tag."""
+        for job in list(self._stages.jobs.values()):
+            if tag in job.tags:
+                self.cancel(job.id, f"part of cancelled jobs with tag {tag}", now)
+
     def cancel_all(self, reason: str, now: float) -> None:
         """Cancel all jobs."""
         for job_id in list(self._stages.jobs):
@@ -150,6 +157,11 @@ class DagScheduler:
     def ship(self, shipment: Shipment, now: float) -> None:
         """Stages that are submitted from now on need this; an older shipment changes nothing."""
         self._stages.ship(shipment)
+
+    @property
+    def status(self) -> StatusStore:
+        """What is known of jobs and stages, for whoever asks."""
+        return self._stages.status
 
     def progress(self) -> list[StageProgress]:
         """Describe the stages that run, in the order in which they get resources."""

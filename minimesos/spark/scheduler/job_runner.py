@@ -49,6 +49,7 @@ from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job
+from minimesos.spark.scheduler.status_store import StatusStore
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST
 from minimesos.spark.shipment import Shipment
@@ -214,6 +215,18 @@ class JobRunner:
     def cancel_group(self, group: str) -> None:
         """Cancel the jobs whose property `spark.jobGroup.id` is `group`; returns at once."""
         self._post(self._core.cancel_group, group)
+
+    def cancel_tagged(self, tag: str) -> None:
+        """Cancel the jobs that have a tag; returns at once."""
+        self._post(self._core.cancel_tagged, tag)
+
+    def ask_status(self, question: Callable[[StatusStore], T]) -> T:
+        """Ask what is known of jobs and stages."""
+
+        async def ask() -> T:
+            return question(self._core.status)
+
+        return self._threads.call(ask())
 
     def clean_up(
         self,

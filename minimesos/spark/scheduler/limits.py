@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 from minimesos.spark.io.compression import DEFAULT, Codec, codec_of
 from minimesos.spark.setting_kinds import MIB, Texts
-from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
+from minimesos.spark.settings.application import (
+    DRIVER_MAX_RESULT_SIZE,
+    RETAINED_JOBS,
+    RETAINED_STAGES,
+)
 from minimesos.spark.settings.executors import CORES_MAX
 from minimesos.spark.settings.scheduling import (
     LOCALITY_WAIT_NODE,
@@ -54,6 +58,9 @@ class Limits:
     """Map outputs are at shuffle services, so the loss of an executor is none of its outputs."""
     outputs_fail_by_host: bool = FETCH_FAILURE_UNREGISTER_OUTPUT_ON_HOST.default
     """If one map output at a shuffle service cannot be read, none of its host can."""
+    retained_jobs: int = RETAINED_JOBS.default
+    retained_stages: int = RETAINED_STAGES.default
+    """How many ended jobs and stages are remembered, for whoever asks."""
     ready_cores: float = 0.0
     """Cores that must be there before the first task starts."""
     ready_wait_s: float = MAX_REGISTERED_RESOURCES_WAITING_TIME.default
@@ -75,6 +82,8 @@ class Limits:
             starvation_s=STARVATION_TIMEOUT.read(conf),
             outputs_outlive_executors=SHUFFLE_SERVICE_ENABLED.read(conf),
             outputs_fail_by_host=FETCH_FAILURE_UNREGISTER_OUTPUT_ON_HOST.read(conf),
+            retained_jobs=RETAINED_JOBS.read(conf),
+            retained_stages=RETAINED_STAGES.read(conf),
             ready_cores=ratio * (CORES_MAX.read(conf) or 0),
             ready_wait_s=MAX_REGISTERED_RESOURCES_WAITING_TIME.read(conf),
         )

@@ -61,6 +61,7 @@ class TaskOutcomes:
     def _note_extras(
         self, stage: Stage, position: int, extras: Extras, executor_id: str, worker: int
     ) -> None:
+        self._stages.status.task_measured(stage, extras.metrics)
         for rdd_id, index in extras.stored_blocks:
             self._blocks.store(rdd_id, index, executor_id, worker)
         # An action counts each partition once; a transformation counts as often as it runs.

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from minimesos.spark.dependency import OneToOneDependency, ShuffleDependency
+from minimesos.spark.local_properties import JOB_GROUP, JOB_TAGS, tags_of
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.task import Action, Properties, encode_payload
 from minimesos.spark.shuffle.locations import payload_key
@@ -37,6 +38,7 @@ class Job:
         "results",
         "stages",
         "started_at_s",
+        "tags",
     )
 
     def __init__(
@@ -54,7 +56,8 @@ class Job:
         self.partitions = partitions
         self.properties = properties
         self.name = name or rdd.call_site
-        self.group = properties.get("spark.jobGroup.id") if properties else None
+        self.group = properties.get(JOB_GROUP) if properties else None
+        self.tags = tags_of(properties.get(JOB_TAGS)) if properties else frozenset()
         self.results: list[bytes | memoryview | None] = [None] * len(partitions)
         self.remaining = len(partitions)
         self.result_bytes = 0

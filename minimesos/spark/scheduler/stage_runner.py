@@ -25,6 +25,7 @@ from minimesos.spark.scheduler.stage import (
     Status,
 )
 from minimesos.spark.scheduler.stage_graph import StageGraph
+from minimesos.spark.scheduler.status_store import StatusStore
 from minimesos.spark.scheduler.task import Action, dump_stage, stage_binary
 from minimesos.spark.scheduler.task_scheduler import TaskScheduler
 from minimesos.spark.scheduler.task_set import DEFAULT_POOL, POOL_PROPERTY, TaskSet
@@ -48,6 +49,7 @@ class StageRunner:
         self.outputs = MapOutputTracker()
         self.blocks = BlockLocations()
         self.jobs: dict[int, Job] = {}
+        self.status = StatusStore(limits.retained_jobs, limits.retained_stages)
         self.graph = StageGraph(self.outputs, self.blocks)
         self._stage_keys = 0
         self._resubmit_armed = False
@@ -58,10 +60,11 @@ class StageRunner:
         self.jobs[job.id] = job
         job.started_at_s = now
         if not job.partitions:
-            self.end(job)
-            self.effects.append(JobSucceeded(job.id, []))
+            self.status.job_started(job)
+            self.succeed(job)
             return
         stage = self.graph.add_job(job)
+        self.status.job_started(job)
         _log.info("job submitted", job=job.id, name=job.name, partitions=len(job.partitions))
         self.submit(stage, now)
 
@@ -150,13 +153,13 @@ class StageRunner:
             name=stage.name,
         )
         stage.attempt += 1
+        self.status.stage_started(stage, stage.task_set)
         self.tasks.submit(stage.task_set, now)
 
     def complete(self, stage: ShuffleMapStage, now: float) -> None:
         """All map outputs are there: run the stages that have waited for them."""
         self.settle(stage)
         stage.failed_attempts.clear()
-        _log.info("stage finished", stage=stage)
         waiting = {
             child for job in stage.jobs for child in job.stages if child.status is Status.WAITING
         }
@@ -166,6 +169,7 @@ class StageRunner:
 
     def settle(self, stage: Stage) -> None:
         """No current task set any more."""
+        self.status.stage_ended(stage)
         if stage.task_set is not None:
             self.tasks.abandon(stage.task_set)
         stage.task_set = None
@@ -188,6 +192,7 @@ class StageRunner:
 
     def succeed(self, job: Job) -> None:
         """End a job with the results that are there."""
+        self.status.job_ended(job, True)
         self.end(job)
         results = [each for each in job.results if each is not None]
         job.results = [b""] * len(job.results)  # who waits for them alone holds them from now on
@@ -199,6 +204,7 @@ class StageRunner:
             _log.info("job cancelled", job=job.id, name=job.name)
         else:
             _log.warning("job failed", job=job.id, name=job.name)
+        self.status.job_ended(job, False)
         self.end(job)
         self.effects.append(JobFailed(job.id, error))
 
@@ -206,6 +212,8 @@ class StageRunner:
         """Forget a job, and the stages that no other job needs."""
         del self.jobs[job.id]
         orphans = self.graph.remove_job(job)
+        for stage in orphans:
+            self.status.stage_ended(stage)
         for task_set in self.tasks.live():
             if task_set.owner.stage in orphans:
                 self.tasks.cancel(task_set)

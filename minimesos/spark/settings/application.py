@@ -59,6 +59,12 @@ IO_ENCRYPTION_ENABLED = flag(
     False,
     "Encryption of such files; refused, as there is none.",
 )
+RETAINED_JOBS = whole(
+    "spark.ui.retainedJobs", 1000, "Ended jobs that the status tracker remembers.", minimum=0
+)
+RETAINED_STAGES = whole(
+    "spark.ui.retainedStages", 1000, "Ended stages that the status tracker remembers.", minimum=0
+)
 SHOW_CONSOLE_PROGRESS = flag(
     "spark.ui.showConsoleProgress",
     True,

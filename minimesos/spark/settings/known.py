@@ -121,8 +121,8 @@ task.reaper.pollingInterval task.reaper.threadDump ttl.cleaner
 ui.allowFramingFrom ui.consoleProgress.update.interval ui.custom.executor.log.url
 ui.dagGraph.retainedRootRDDs ui.enabled ui.filters ui.heapHistogramEnabled ui.killEnabled
 ui.liveUpdate.minFlushPeriod ui.liveUpdate.period ui.port ui.prometheus.enabled
-ui.proxyRedirectUri ui.requestHeaderSize ui.retainedDeadExecutors ui.retainedJobs
-ui.retainedStages ui.retainedTasks ui.strictTransportSecurity ui.threadDumpsEnabled
+ui.proxyRedirectUri ui.requestHeaderSize ui.retainedDeadExecutors
+ui.retainedTasks ui.strictTransportSecurity ui.threadDumpsEnabled
 ui.xContentTypeOptions.enabled ui.xXssProtection worker.timeout
 """
 """What follows `spark.`, by the part of Spark that it is about."""

@@ -174,11 +174,17 @@ class Cluster(SparkContext):
         self.after(STARTUP_S, self._launch)
 
     def submit(
-        self, rdd: Any, function: Any, partitions: Any = None, pool: str | None = None
+        self,
+        rdd: Any,
+        function: Any,
+        partitions: Any = None,
+        pool: str | None = None,
+        properties: dict[str, str] | None = None,
     ) -> int:
         """Start a job; returns its id."""
         wanted = range(rdd.num_partitions) if partitions is None else list(partitions)
-        properties = None if pool is None else {"spark.scheduler.pool": pool}
+        if pool is not None:
+            properties = {"spark.scheduler.pool": pool}
         job = Job(next(self._job_ids), rdd, function, wanted, properties)
         self.scheduler.submit(job, self.now)
         self._perform()
