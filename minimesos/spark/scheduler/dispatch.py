@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from minimesos.actor import Effect, SetTimer
+from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
+from minimesos.spark.scheduler.exclusion import Exclusion
 from minimesos.spark.scheduler.executor import FRAME_TASKS_MAX, Executor
 from minimesos.spark.scheduler.limits import Limits
+from minimesos.spark.scheduler.speculation import Speculation
 from minimesos.spark.scheduler.starvation import Starvation
 from minimesos.spark.scheduler.task_set import TaskSet
 from minimesos.spark.scheduler.task_sets import TaskSets
@@ -35,6 +38,8 @@ STARVATION_TIMER = "starvation"
 READY_TIMER = "registered resources"
 RECALL_TIMER = "recall"
 LOCALITY_TIMER = "locality"
+
+_log = get_logger(__name__)
 
 
 class Dispatcher:
@@ -65,6 +70,8 @@ class Dispatcher:
         self._timers: dict[str, float] = {}
         self._starvation = Starvation(limits.starvation_s, effects)
         self._rotation = 0
+        self.speculation: Speculation | None = None
+        self.exclusion: Exclusion | None = None
 
     def add(self, location: Location, cores: int) -> Executor:
         """An executor takes tasks from now on."""
@@ -125,16 +132,17 @@ class Dispatcher:
                     self._launch(task_set, executor, min(room, share), now)
                 if not task_set.pending:
                     continue
-                if not task_set.is_choosy(now):
+                if task_set.is_choosy(now):
+                    self.set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
+                elif self.exclusion is None:
                     break  # what comes first must not be overtaken
-                self._set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
 
     def _becomes_ready(self, now: float) -> bool:
         """See whether enough executors have come for the first task."""
         waited_s = now - self._started_at_s
         self._is_ready = self._limits.is_ready(self._total_cores, waited_s)
         if not self._is_ready:
-            self._set_timer(READY_TIMER, self._started_at_s + self._limits.ready_wait_s)
+            self.set_timer(READY_TIMER, self._started_at_s + self._limits.ready_wait_s)
         return self._is_ready
 
     def _room(self, task_set: TaskSet, executor: Executor) -> int:
@@ -153,6 +161,12 @@ class Dispatcher:
     def _launch(self, task_set: TaskSet, executor: Executor, limit: int, now: float) -> int:
         """Put up to `limit` tasks into an executor's next frames; returns how many."""
         launched = 0
+        if self.exclusion is not None:
+            if self.exclusion.forbids(task_set, executor, now):
+                return 0
+            task_set.forbidden = self.exclusion.forbidden_slots(
+                task_set, executor.id, executor.host
+            )
         while limit > 0:
             slots = task_set.take(
                 min(limit, FRAME_TASKS_MAX), executor.number, executor.id, executor.host, now
@@ -161,11 +175,14 @@ class Dispatcher:
                 break
             if executor.outstanding == 0:
                 executor.progress_at_s = now
+            task_ids = self._task_sets.begin(task_set, slots)
             try:
-                executor.add_tasks(task_set, slots, self._task_sets.begin(task_set, slots))
+                executor.add_tasks(task_set, slots, task_ids)
             except Exception as error:  # noqa: BLE001 - pickling runs methods of users' classes
                 self._unlaunched(task_set, slots, error, now)
                 break
+            if self.speculation is not None:
+                self.speculation.sent(executor, task_ids, now)
             limit -= len(slots)
             launched += len(slots)
         return launched
@@ -179,6 +196,55 @@ class Dispatcher:
             task_set.requeue(slot)
         self._give_up(task_set, error, now)
 
+    # ---------------------------------------------------------------------------------- copies
+
+    def run_copies(self, slow: Sequence[tuple[TaskSet, int]], now: float) -> None:
+        """Run second attempts at these slots, on other hosts that have room."""
+        rooms = {
+            executor: room
+            for executor in self.executors.values()
+            if (room := executor.slots - executor.outstanding) > 0
+        }
+        for task_set, slot in slow:
+            self._copy(task_set, slot, rooms, now)
+
+    def _copy(
+        self, task_set: TaskSet, slot: int, rooms: dict[Executor, int], now: float
+    ) -> Executor | None:
+        """Launch a copy where it may run, and take that from `rooms`; return where it runs."""
+        number = task_set.executors[slot]
+        hosts = [each.host for each in self.executors.values() if each.number == number]
+        for executor, room in rooms.items():
+            if room < 1 or executor.host in hosts or self._forbids(task_set, slot, executor, now):
+                continue
+            if executor.outstanding == 0:
+                executor.progress_at_s = now
+            task_id = self._task_sets.begin_copy(task_set, slot, executor.number)
+            try:
+                executor.add_tasks(task_set, (slot,), (task_id,))
+            except Exception as error:  # noqa: BLE001 - pickling runs methods of users' classes
+                self._task_sets.end_copy(task_set, task_id)
+                self._give_up(task_set, error, now)
+                return None
+            self._copied(task_set, executor, task_id, now)
+            rooms[executor] -= 1
+            executor.flush()
+            _log.info(f"Running a copy of slow task {slot} in stage {task_set}", host=executor.host)
+            return executor
+        return None
+
+    def _copied(self, task_set: TaskSet, executor: Executor, task_id: int, now: float) -> None:
+        """A copy is on its way."""
+        if self.speculation is not None:
+            self.speculation.sent(executor, (task_id,), now)
+
+    def _forbids(self, task_set: TaskSet, slot: int, executor: Executor, now: float) -> bool:
+        exclusion = self.exclusion
+        return exclusion is not None and (
+            exclusion.forbids(task_set, executor, now)
+            or slot in exclusion.forbidden_slots(task_set, executor.id, executor.host)
+        )
+
     # ---------------------------------------------------------------------------------- timers
 
     def timer_fired(self, name: str, now: float) -> None:
@@ -189,7 +255,11 @@ class Dispatcher:
         else:
             self.feed_all(now)
 
-    def _set_timer(self, name: str, at_s: float) -> None:
+    def forget_timer(self, name: str) -> None:
+        """A timer has fired that somebody else had set."""
+        self._timers.pop(name, None)
+
+    def set_timer(self, name: str, at_s: float) -> None:
         """Have a timer fire, unless it does so earlier anyway."""
         if name not in self._timers or at_s < self._timers[name]:
             self._timers[name] = at_s
@@ -202,14 +272,23 @@ class Dispatcher:
         )
         again_at_s = self._starvation.note(is_starving, now)
         if again_at_s is not None:
-            self._set_timer(STARVATION_TIMER, again_at_s)
+            self.set_timer(STARVATION_TIMER, again_at_s)
 
     def watch_balance(self, now: float) -> None:
         """Look after a while whether a core is still idle while tasks are queued elsewhere."""
         if RECALL_TIMER not in self._timers and any(
             executor.outstanding > executor.slots for executor in self.executors.values()
         ):
-            self._set_timer(RECALL_TIMER, now + RECALL_AFTER_S)
+            self.set_timer(RECALL_TIMER, now + RECALL_AFTER_S)
+
+    def recall_from(self, executor: Executor, task_set: TaskSet) -> None:
+        """Ask for all queued tasks of a set back, from an executor that is to run no more of it."""
+        task_ids = set(map(task_set.task_id, task_set.running_on(executor.number)))
+        task_ids -= executor.recalled
+        if task_ids:
+            executor.recalled |= task_ids
+            cancel = spark_pb2.CancelTasks(task_ids=sorted(task_ids))
+            executor.send(spark_pb2.DriverFrame(cancel=cancel))
 
     def recall(self, now: float) -> None:
         """Ask for queued tasks back, the latest first; they end as CANCELLED and go elsewhere."""

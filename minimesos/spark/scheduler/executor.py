@@ -141,8 +141,8 @@ class Executor:
         batch = frame.tasks.add(stage_key=task_set.key)
         batch.task_ids.extend(task_ids)
         batch.partitions.extend([partitions[slot] for slot in slots])
-        if attempts:
-            batch.attempts.extend([attempts.get(slot, 0) for slot in slots])
+        if attempts or task_set.copies:
+            batch.attempts.extend(map(task_set.attempt_number, slots, task_ids))
         else:
             batch.attempts.extend(repeat(0, len(slots)))
         if any(payloads):

@@ -62,6 +62,19 @@ def input_too_large(stage: str, size_bytes: int, limit_bytes: int) -> JobAborted
     )
 
 
+def runs_nowhere(stage: str, task: int, partition: int, last_failure: str) -> JobAborted:
+    """Return the error of a job with a task that every executor excludes."""
+    text = (
+        f"Job aborted due to stage failure: Aborting TaskSet {stage} because task {task} "
+        f"(partition {partition})\ncannot run anywhere due to node and executor excludeOnFailure."
+    )
+    if last_failure:
+        text += f"\nMost recent failure:\n{last_failure}"
+    return JobAborted(
+        f"{text}\n\nExcludeOnFailure behavior can be configured via spark.excludeOnFailure.*."
+    )
+
+
 def _unpickled(exception: bytes) -> BaseException | None:
     try:
         cause = pickle.loads(exception)

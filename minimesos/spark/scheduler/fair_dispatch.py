@@ -88,14 +88,21 @@ class FairDispatcher(Dispatcher):
             ):
                 waiting.remove(task_set)
                 if task_set.is_choosy(now):
-                    self._set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
+                    self.set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
 
     def _launch(self, task_set: TaskSet, executor: Executor, limit: int, now: float) -> int:
         launched = super()._launch(task_set, executor, limit, now)
         if launched:
-            key = executor.number, task_set.key
-            self._progress.setdefault(key, _Progress(now)).outstanding += launched
+            self._sent(task_set, executor, launched, now)
         return launched
+
+    def _copied(self, task_set: TaskSet, executor: Executor, task_id: int, now: float) -> None:
+        super()._copied(task_set, executor, task_id, now)
+        self._sent(task_set, executor, 1, now)
+
+    def _sent(self, task_set: TaskSet, executor: Executor, count: int, now: float) -> None:
+        key = executor.number, task_set.key
+        self._progress.setdefault(key, _Progress(now)).outstanding += count
 
     def _tasks_ahead(self, task_set: TaskSet) -> int:
         return 0 if task_set.mean_s is None else super()._tasks_ahead(task_set)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minimesos.spark.io.compression import DEFAULT, Codec, codec_of
+from minimesos.spark.scheduler.mishaps import ExclusionSettings, SpeculationSettings
 from minimesos.spark.setting_kinds import MIB, Texts
 from minimesos.spark.settings.application import (
     DRIVER_MAX_RESULT_SIZE,
@@ -66,6 +67,11 @@ class Limits:
     ready_wait_s: float = MAX_REGISTERED_RESOURCES_WAITING_TIME.default
     """How long after the application's start the first task waits for those at most."""
 
+    speculation: SpeculationSettings | None = None
+    """When slow tasks are run twice; None for never."""
+    exclusion: ExclusionSettings | None = None
+    """When executors on which tasks fail get no more; None for never."""
+
     @classmethod
     def of(cls, conf: Texts) -> Limits:
         """Read the settings of an application. Raises InvalidValue."""
@@ -86,6 +92,8 @@ class Limits:
             retained_stages=RETAINED_STAGES.read(conf),
             ready_cores=ratio * (CORES_MAX.read(conf) or 0),
             ready_wait_s=MAX_REGISTERED_RESOURCES_WAITING_TIME.read(conf),
+            speculation=SpeculationSettings.of(conf),
+            exclusion=ExclusionSettings.of(conf),
         )
 
     def compression_of(self, closure: bytes) -> Codec | None:

@@ -20,7 +20,7 @@ from minimesos.spark.scheduler.effects import Revive
 from minimesos.spark.scheduler.executor import Executor, WorkerOffer
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.pools import Pools
-from minimesos.spark.scheduler.task_set import TaskSet
+from minimesos.spark.scheduler.task_set import RUNNING, TaskSet
 from minimesos.spark.scheduler.task_sets import TaskSets
 
 
@@ -39,7 +39,7 @@ class OfferedExecutor(Executor):
         for slot, task_id, payload in zip(slots, task_ids, payloads, strict=True):
             super()._add_batch(task_set, (slot,), (task_id,), [payload])
             assert self._frame is not None
-            attempt = task_set.attempts.get(slot, 0)
+            attempt = task_set.attempt_number(slot, task_id)
             name = f"task {slot}.{attempt} in stage {task_set} (TID {task_id})"
             self._frame.tasks[-1].names.append(name)
 
@@ -58,6 +58,8 @@ class OfferDispatcher(Dispatcher):
     ) -> None:
         super().__init__(task_sets, effects, give_up, limits, started_at_s)
         self._pools = pools
+        self._slow: Sequence[tuple[TaskSet, int]] = ()
+        """Slots of which a copy is wanted."""
 
     def add(self, location: Location, cores: int) -> Executor:
         """An executor has connected; tasks may have been launched on it before."""
@@ -99,10 +101,23 @@ class OfferDispatcher(Dispatcher):
             if not self._fill_once(task_set, rooms, now):
                 waiting.remove(task_set)
                 if task_set.pending and not task_set.is_zombie and task_set.is_choosy(now):
-                    self._set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
+                    self.set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
+        slow, self._slow = self._slow, ()
+        for task_set, slot in slow:
+            if task_set.state[slot] == RUNNING and not task_set.is_zombie:
+                copied = self._copy(task_set, slot, rooms, now)
+                if copied is not None:
+                    self.executors[copied.id] = copied
+                    self._occupied(copied)
         for executor in self.executors.values():
             executor.flush()
         self._note_starvation(now)
+
+    def run_copies(self, slow: Sequence[tuple[TaskSet, int]], now: float) -> None:
+        """Ask for cores for these; copies are launched behind what waits."""
+        self._slow = slow
+        if slow:
+            self._effects.append(Revive())
 
     def _next(self, waiting: Sequence[TaskSet]) -> TaskSet:
         if self._pools is None:

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 POOL_PROPERTY = "spark.scheduler.pool"
 """The local property that names the pool of a thread's jobs."""
@@ -25,6 +25,14 @@ PENDING, RUNNING, DONE = range(3)
 NO_EXECUTOR = -1
 ANY_WORKER = -1
 _SMOOTHING = 0.5
+
+
+class Copy(NamedTuple):
+    """An attempt at a slot besides its current one."""
+
+    slot: int
+    executor: int
+    attempt: int
 
 
 class Preferences:
@@ -151,6 +159,12 @@ class TaskSet:
         """Number of the current attempt, where it is not 0."""
         self.retry_ids: dict[int, int] = {}
         """Task id of the current attempt, where it is not the first."""
+        self.copies: dict[int, Copy] = {}
+        """By task id: copies of slow tasks, and what lost to one and has not ended yet."""
+        self.last_attempts: dict[int, int] = {}
+        """Highest number of an attempt, where there was a copy."""
+        self.forbidden: Collection[int] = ()
+        """Slots that are not to be taken: they have failed where they would run."""
         self._next = 0
         self._requeued: deque[int] = deque()
         preferring = preferences.slots() if preferences is not None else ()
@@ -185,7 +199,7 @@ class TaskSet:
 
     def _choose(self, limit: int, executor_id: str, host: str, now: float) -> Sequence[int]:
         state, preferences = self.state, self.preferences
-        slots = _pop_pending(self._requeued, limit, state) if self._requeued else []
+        slots = self._pop_requeued(limit) if self._requeued else []
         if preferences is not None and len(slots) < limit:
             slots += preferences.take(limit - len(slots), executor_id, host, state, now)
         if not slots and isinstance(self._free, range):
@@ -202,6 +216,15 @@ class TaskSet:
                 slots.append(slot)
         if preferences is not None and len(slots) < limit:
             slots += preferences.take_any(limit - len(slots), state, now)
+        return slots
+
+    def _pop_requeued(self, limit: int) -> list[int]:
+        if not self.forbidden:
+            return _pop_pending(self._requeued, limit, self.state)
+        allowed = deque(slot for slot in self._requeued if slot not in self.forbidden)
+        kept = [slot for slot in self._requeued if slot in self.forbidden]
+        slots = _pop_pending(allowed, limit, self.state)
+        self._requeued = deque([*kept, *allowed])
         return slots
 
     @property
@@ -255,9 +278,46 @@ class TaskSet:
             return
         self.state[slot] = PENDING
         self.executors[slot] = NO_EXECUTOR
-        self.attempts[slot] = self.attempts.get(slot, 0) + 1
+        self.attempts[slot] = self._next_attempt(slot)
         self.pending += 1
         self._requeued.appendleft(slot)
+
+    def add_copy(self, slot: int, task_id: int, executor: int) -> None:
+        """A second attempt at a running slot is about to start."""
+        attempt = self.last_attempts[slot] = self._next_attempt(slot)
+        self.copies[task_id] = Copy(slot, executor, attempt)
+        self.running += 1
+
+    def copies_of(self, slots: Collection[int]) -> list[int]:
+        """Return the task ids of other attempts at these slots that have not ended."""
+        return [task_id for task_id, copy in self.copies.items() if copy.slot in slots]
+
+    def copies_on(self, executor: int) -> list[int]:
+        """Return the task ids of attempts on an executor that are not their slots' current ones."""
+        return [task_id for task_id, copy in self.copies.items() if copy.executor == executor]
+
+    def promote(self, task_id: int) -> int:
+        """Have a copy change places with its slot's current attempt; return the id of that one."""
+        slot, executor, attempt = self.copies.pop(task_id)
+        other = self.task_id(slot)
+        self.copies[other] = Copy(slot, self.executors[slot], self.attempts.get(slot, 0))
+        self.executors[slot] = executor
+        self.attempts[slot] = attempt
+        self.retry_ids[slot] = task_id
+        return other
+
+    def end_copy(self, task_id: int) -> None:
+        """An attempt that is not its slot's current one has ended."""
+        del self.copies[task_id]
+        self.running -= 1
+
+    def attempt_number(self, slot: int, task_id: int) -> int:
+        """Return the number of an attempt that has not ended."""
+        copy = self.copies.get(task_id)
+        return self.attempts.get(slot, 0) if copy is None else copy.attempt
+
+    def _next_attempt(self, slot: int) -> int:
+        return 1 + max(self.attempts.get(slot, 0), self.last_attempts.get(slot, 0))
 
     def drop(self, slot: int) -> None:
         """A pending slot need not run: an older attempt at the stage has finished its partition."""

@@ -68,6 +68,25 @@ class TaskSets:
             task_ids.append(task_id)
         return task_ids
 
+    def begin_copy(self, task_set: TaskSet, slot: int, executor: int) -> int:
+        """Return the id of a second attempt at a running slot."""
+        task_id = self._next_task_id
+        self._next_task_id += 1
+        task_set.add_copy(slot, task_id, executor)
+        self._retries[task_id] = task_set, slot
+        return task_id
+
+    def promote(self, task_set: TaskSet, slot: int, task_id: int) -> int:
+        """Have a copy change places with its slot's current attempt; return the id of that one."""
+        other = task_set.promote(task_id)
+        self._retries[task_id] = self._retries[other] = task_set, slot
+        return other
+
+    def end_copy(self, task_set: TaskSet, task_id: int) -> None:
+        """An attempt that is not its slot's current one has ended."""
+        task_set.end_copy(task_id)
+        self.end(task_id)
+
     def end(self, task_id: int) -> None:
         """An attempt has ended; to be called for those that are not first ones."""
         self._retries.pop(task_id, None)

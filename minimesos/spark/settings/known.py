@@ -108,7 +108,7 @@ shuffle.spill shuffle.spill.batchSize shuffle.spill.diskWriteBufferSize
 shuffle.spill.initialMemoryThreshold shuffle.spill.numElementsForceSpillThreshold
 shuffle.unsafe.fastMergeEnabled shuffle.unsafe.file.output.buffer shuffle.useOldFetchProtocol
 
-speculation stage.ignoreDecommissionFetchFailure stage.maxAttempts storage.cachedPeersTtl
+stage.ignoreDecommissionFetchFailure stage.maxAttempts storage.cachedPeersTtl
 storage.cleanupFilesAfterExecutorExit storage.exceptionOnPinLeak
 storage.localDiskByExecutors.cacheSize storage.maxReplicationFailures
 storage.memoryMapLimitForTests storage.memoryMapThreshold storage.replication.policy
