@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from minimesos.spark.conf import SparkConf
     from minimesos.spark.context import SparkContext
     from minimesos.spark.files import SparkFiles
+    from minimesos.spark.inheritable_threads import InheritableThread, inheritable_thread_target
     from minimesos.spark.rdd import RDD
     from minimesos.spark.statcounter import StatCounter
     from minimesos.spark.status import SparkJobInfo, SparkStageInfo, StatusTracker
     from minimesos.spark.storage import StorageLevel
     from minimesos.spark.taskcontext import TaskContext
-    from minimesos.spark.util import InheritableThread, inheritable_thread_target
 
 _MODULES = {
     "Accumulator": "accumulators",
@@ -35,8 +35,8 @@ _MODULES = {
     "SparkStageInfo": "status",
     "StatusTracker": "status",
     "TaskContext": "taskcontext",
-    "InheritableThread": "util",
-    "inheritable_thread_target": "util",
+    "InheritableThread": "inheritable_threads",
+    "inheritable_thread_target": "inheritable_threads",
 }
 
 __all__ = [
