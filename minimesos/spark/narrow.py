@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from minimesos.spark.dependency import (
     Dependency,
-    ManyToOneDependency,
     NarrowDependency,
     OneToOneDependency,
     RangeDependency,
@@ -255,24 +254,6 @@ class AlignedUnionRDD(RDD[T]):
         return chain.from_iterable(parent.iterator(index, task) for parent in parents)
 
 
-class CoalescedRDD(RDD[T]):
-    """Fewer partitions, each one some neighbouring ones of the parent's."""
-
-    def __init__(self, parent: RDD[T], num_partitions: int) -> None:
-        count = parent.num_partitions
-        wanted = min(num_partitions, count)
-        groups = [
-            list(range(i * count // wanted, (i + 1) * count // wanted)) for i in range(wanted)
-        ]
-        super().__init__(parent.context, [ManyToOneDependency(parent, groups)], wanted)
-
-    def compute(self, index: int, task: TaskContext) -> Iterator[T]:
-        dependency = self.dependencies[0]
-        assert isinstance(dependency, NarrowDependency)
-        parent = dependency.rdd
-        return chain.from_iterable(parent.iterator(i, task) for i in dependency.parents(index))
-
-
 class ZippedRDD(RDD[tuple[Any, Any]]):
     """Pairs of the items at the same place of two RDDs; unequal lengths fail the task."""
 
@@ -285,7 +266,15 @@ class ZippedRDD(RDD[tuple[Any, Any]]):
 
     def compute(self, index: int, task: TaskContext) -> Iterator[tuple[Any, Any]]:
         left, right = (dependency.rdd.iterator(index, task) for dependency in self.dependencies)
-        return zip(left, right, strict=True)
+        end = _EndOfInput()
+        return chain(zip(chain(left, end), right, strict=False), _both_ended(end, right))
+
+
+def _both_ended(left_end: _EndOfInput, right: Iterator[Any]) -> Iterator[Any]:
+    """Asked when a zip is over: its left side is at its end, and the right one must be, too."""
+    if not left_end.reached or next(right, right_end := object()) is not right_end:
+        raise ValueError("Can only zip RDDs with same number of elements in each partition")
+    yield from ()
 
 
 class _QuotientDependency(NarrowDependency):

@@ -20,6 +20,7 @@ from minimesos.spark.partitioner import Partitioner, portable_hash
 from minimesos.spark.resultiterable import ResultIterable
 
 if TYPE_CHECKING:
+    from minimesos.spark.lineage import Lineage
     from minimesos.spark.rdd import RDD
     from minimesos.spark.taskcontext import TaskContext
 
@@ -210,17 +211,27 @@ class PairFunctions(Approximations[T]):
         parents = [self._rdd, *others]
         if numPartitions is None:
             numPartitions = self.context.union(parents)._default_reduce_partitions()
+        else:
+            _require_partitions(numPartitions, parents)
         return CoGroupedRDD(parents, Partitioner(numPartitions, portable_hash))
 
     def _partitioner(self, num_partitions: int | None, function: PartitionFunc) -> Partitioner:
         if num_partitions is None:
             num_partitions = self._default_reduce_partitions()
+        else:
+            _require_partitions(num_partitions, [self])
         return Partitioner(num_partitions, function)
 
     def _default_reduce_partitions(self) -> int:
         if self.context.has_default_parallelism:
             return self.context.defaultParallelism
         return self.num_partitions
+
+
+def _require_partitions(num_partitions: int, parents: Iterable[Lineage[Any]]) -> None:
+    """Raise rather than lose all records; where there are none, no partitions will do."""
+    if num_partitions < 1 and any(parent.num_partitions for parent in parents):
+        raise ValueError("Number of partitions must be positive.")
 
 
 # What runs in tasks.

@@ -109,7 +109,7 @@ class RDD(PairFunctions[T], JvmOnlyOutputs):
             from minimesos.spark.shuffled import DealtRDD
 
             return DealtRDD(self, numPartitions)
-        from minimesos.spark.narrow import CoalescedRDD
+        from minimesos.spark.coalesced import CoalescedRDD
 
         return CoalescedRDD(self, numPartitions)
 

@@ -147,7 +147,7 @@ def test_zip_needs_equal_partitions_and_lengths(sc: SparkContext) -> None:
     assert a.zip(a.map(str)).collect() == [(i, str(i)) for i in range(4)]
     with pytest.raises(ValueError, match="same number of partitions"):
         a.zip(sc.parallelize(range(4), 3))
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="same number of elements"):
         a.zip(sc.parallelize(range(3), 2)).collect()
 
 

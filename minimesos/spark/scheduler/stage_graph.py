@@ -80,7 +80,8 @@ class StageGraph:
                 continue
             for dependency in step.dependencies:
                 if isinstance(dependency, ShuffleDependency):
-                    if not self._outputs.is_complete(dependency.shuffle_id):
+                    # What nobody writes, as there are no partitions, is complete.
+                    if dependency.num_maps and not self._outputs.is_complete(dependency.shuffle_id):
                         found[dependency.shuffle_id] = dependency
                 elif dependency.rdd.rdd_id not in seen:
                     seen.add(dependency.rdd.rdd_id)

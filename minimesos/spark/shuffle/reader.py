@@ -64,6 +64,8 @@ def read_blocks(
 
     Raises ShuffleFetchFailed, at once or while iterating, if a map output cannot be had.
     """
+    if dependency.num_maps == 0:
+        return iter(())
     encoded = task.payload.get(payload_key(dependency.shuffle_id, index))
     if encoded is None:
         raise ShuffleFetchFailed(
