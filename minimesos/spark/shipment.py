@@ -87,12 +87,10 @@ def _read_list(path: str) -> list[Item]:
 
 
 def _import_from(root: str, items: Iterable[Item]) -> None:
-    if root not in sys.path:
-        sys.path.insert(0, root)  # ahead of what is installed, as on the driver
-    for item in items:
-        path = os.path.join(root, item.path)
-        if item.kind == MODULES and path not in sys.path:
-            sys.path.insert(1, path)
+    modules = [os.path.join(root, item.path) for item in items if item.kind == MODULES]
+    ahead = [root, *reversed(modules)]
+    # Ahead of what is installed, as on the driver, whose own path may have brought them to the end.
+    sys.path[:] = ahead + [path for path in sys.path if path not in ahead]
     importlib.invalidate_caches()  # a module may have been missed before it came
 
 

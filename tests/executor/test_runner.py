@@ -307,7 +307,7 @@ def test_what_was_shipped_ahead_of_a_stage_is_there_before_its_closure_is_loaded
     (tmp_path / "shipped_by_the_driver.py").write_text("class Answer:\n    value = 42\n")
     driver = tmp_path / "driver"
     driver.mkdir()
-    files = ShippedFiles(str(driver), overwrite=False)
+    files = ShippedFiles(str(driver), {})
     files.add_py_file(str(tmp_path / "shipped_by_the_driver.py"))
     try:
         answer = import_module("shipped_by_the_driver").Answer()  # pickled by the module's name

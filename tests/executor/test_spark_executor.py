@@ -141,7 +141,7 @@ async def test_a_task_fetches_a_file_of_another_executor(app):
 
 
 async def test_what_the_driver_shipped_is_fetched_on_another_host(app, tmp_path):
-    files = ShippedFiles(str(app.blocks), overwrite=False)
+    files = ShippedFiles(str(app.blocks), {})
     try:
         (tmp_path / "large").write_bytes(bytes(3_000_000))
         (tmp_path / "empty").touch()

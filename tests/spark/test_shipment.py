@@ -27,7 +27,7 @@ class Application:
         self.directory = directory
         self.root = directory / "driver"
         self.root.mkdir()
-        self.files = ShippedFiles(str(self.root), overwrite=True)
+        self.files = ShippedFiles(str(self.root), {"spark.files.overwrite": "true"})
         self.fetches: Counter[tuple[str, str]] = Counter()
 
     def add(self, name: str, text: str = "") -> None:

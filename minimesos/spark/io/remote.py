@@ -20,6 +20,7 @@ from minimesos.spark.settings.files import FILE_SYSTEM_PREFIX
 
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
 _QUERY = re.compile(r"\?.*")
+_HTTP = ("http", "https")
 _READ_AHEAD_BYTES = 4 * 1024 * 1024
 
 
@@ -68,7 +69,19 @@ class RemoteFiles:
         return shown_url(path)
 
     def find(self, path: str) -> Found:
-        return self._found(self._files.info(self._inner(path)))
+        found = self._found(self._files.info(self._inner(path)))
+        if scheme_of(path) in _HTTP and found.size > 1 and not self._has_ranges(path, found.size):
+            return found._replace(size=-1)
+        return found
+
+    def _has_ranges(self, path: str, size: int) -> bool:
+        """Say whether a server sends parts of a file; few say so unasked."""
+        with self._files.open(self._inner(path), "rb", block_size=1) as file:
+            try:
+                file.seek(size - 1)
+                return len(file.read(1)) == 1
+            except ValueError:
+                return False
 
     def children(self, path: str) -> list[Found]:
         inner = self._inner(path)

@@ -85,7 +85,10 @@ def _decoded_lines(blocks: Iterable[bytes]) -> Iterator[list[str]]:
         if b"\r" in block:
             # Only \n is a line end to str.split; str.splitlines knows too many.
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = decode(block).split("\n")
+        decoded = decode(block)
+        block = b""  # a line may fill memory by itself: of two copies at once, none is a third
+        lines = decoded.split("\n")
+        del decoded
         if not lines[-1]:
             lines.pop()
         yield lines
@@ -108,20 +111,27 @@ def _blocks(split: FileSplit, conf: Texts) -> Iterator[bytes]:
 def _plain_blocks(system: FileSystem, file: IO[bytes], split: FileSplit) -> Iterator[bytes]:
     try:
         if split.length < 0:
-            start, left = 0, None
-        else:
-            start = _line_start(file, split.start) if split.start else 0
-            left = _line_start(file, split.start + split.length) - start
-            file.seek(start)
-        yield from _whole_lines(_read(file, left), not start)
+            yield from _whole_lines(_read(file, None), True)
+            return
+        end = split.start + split.length
+        start = _line_start(file, split.start, end) if split.start else 0
+        if start is None:
+            return  # it is within a line that started before
+        after = _line_start(file, end)
+        assert after is not None, "the search has no limit"
+        file.seek(start)
+        yield from _whole_lines(_read(file, after - start), not start)
     except OSError as error:
         raise failure("read", system.shown(split.path), error) from error
 
 
-def _line_start(file: IO[bytes], position: int) -> int:
-    """Return where the first line starts that does not begin at or before `position`."""
+def _line_start(file: IO[bytes], position: int, limit: int | None = None) -> int | None:
+    """Return where the first line starts that does not begin at or before `position`.
+
+    None if the line that is there goes on to `limit` at least.
+    """
     file.seek(position)
-    while block := file.read(_PROBE_BYTES):
+    while (limit is None or position < limit) and (block := file.read(_PROBE_BYTES)):
         line_break = _LINE_BREAK.search(block)
         if line_break is None:
             position += len(block)
@@ -131,7 +141,7 @@ def _line_start(file: IO[bytes], position: int) -> int:
             file.seek(found)
             return found + (file.read(1) == b"\n")
         return found
-    return position
+    return position if limit is None else None
 
 
 def _read(file: IO[bytes], left: int | None) -> Iterator[bytes]:
@@ -155,12 +165,19 @@ def _whole_lines(pieces: Iterator[bytes], at_start: bool) -> Iterator[bytes]:
     for block in pieces:
         cut = _last_break(block)
         if cut:
-            yield b"".join((*carry, block[:cut])) if carry else block[:cut]
-            carry = []
+            yield _taken(carry, block[:cut]) if carry else block[:cut]
         if cut < len(block):
             carry.append(block[cut:])
     if carry:
-        yield b"".join(carry)
+        yield _taken(carry, b"")
+
+
+def _taken(carry: list[bytes], end: bytes) -> bytes:
+    """Return all pieces as one, and let go of them."""
+    carry.append(end)
+    whole = b"".join(carry)
+    carry.clear()
+    return whole
 
 
 def _without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:

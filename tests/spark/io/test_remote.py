@@ -22,21 +22,18 @@ from minimesos.spark.settings import redacted
 LINES = [f"line {number}" for number in range(1000)]
 
 
-class _WithRanges(SimpleHTTPRequestHandler):
-    """Serves files, and parts of them."""
+class _Server(SimpleHTTPRequestHandler):
+    """Serves files, and parts of them if it is to."""
 
     def log_message(self, format: str, *args: Any) -> None:
         return
 
-    def end_headers(self) -> None:
-        if not hasattr(self, "_is_partial"):
-            self.send_header("Accept-Ranges", "bytes")
-        super().end_headers()
+    has_ranges = True
 
     def do_GET(self) -> None:
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         path = Path(self.translate_path(self.path))
-        if asked is None or not path.is_file():
+        if asked is None or not path.is_file() or not self.has_ranges:
             super().do_GET()
             return
         data = path.read_bytes()
@@ -51,7 +48,7 @@ class _WithRanges(SimpleHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """The URL under which the files of `tmp_path` are served."""
-    handler = partial(_WithRanges, directory=str(tmp_path))
+    handler = partial(_Server, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -76,6 +73,17 @@ def test_lines_of_a_server_are_read_in_splits(
     monkeypatch.setattr(splits, "BLOCK_BYTES", 2500)
     lines = sc.textFile(f"{server}/a.txt")
     assert lines.getNumPartitions() == 4
+    assert lines.collect() == LINES
+
+
+def test_a_server_that_sends_all_or_nothing_makes_one_split(
+    sc: SparkContext, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("\n".join(LINES))
+    monkeypatch.setattr(splits, "BLOCK_BYTES", 2500)
+    monkeypatch.setattr(_Server, "has_ranges", False)
+    lines = sc.textFile(f"{server}/a.txt")
+    assert lines.getNumPartitions() == 1
     assert lines.collect() == LINES
 
 

@@ -18,7 +18,7 @@ from minimesos.spark.shipment import Shipment
 def files(tmp_path: Path) -> Iterator[ShippedFiles]:
     directory = tmp_path / "driver"
     directory.mkdir()
-    made = ShippedFiles(str(directory), overwrite=True)
+    made = ShippedFiles(str(directory), {"spark.files.overwrite": "true"})
     yield made
     made.close()
 
