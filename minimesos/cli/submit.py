@@ -14,7 +14,7 @@ import click
 
 import minimesos
 from minimesos.errors import MinimesosError
-from minimesos.spark.compat.real import asks_for_real
+from minimesos.spark.compat.real import asks_for_real, require_pyspark
 from minimesos.spark.launch import (
     driver_environment,
     driver_python,
@@ -61,7 +61,12 @@ SPARK_USER, SPARK_PUBLIC_DNS, SPARK_LOCAL_DIRS, PYTHONHASHSEED (0 if unset), and
 PYSPARK_DRIVER_PYTHON, else PYSPARK_PYTHON: the interpreter (default: this one),
 unless spark.pyspark.driver.python or spark.pyspark.python names one{more}.
 
-Accepted and ignored:
+Masters of the real PySpark (pip install 'minimesos[spark]'), to which `import
+pyspark` then leads, are spark://, yarn, k8s:// and spark+ before a URL, as in
+spark+local[2]. With all others it leads to minimesos, unless
+spark.minimesos.pyspark.alias is false.
+
+Accepted, and ignored but with a master of the real PySpark:
 {ignored}
 """
 
@@ -110,12 +115,16 @@ def _parse(command: str, arguments: tuple[str, ...]) -> Submission:
 def _settle(command: str, submission: Submission, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the settings from all sources, and warn of what is left out."""
     properties, warnings = resolve(submission, environment)
+    is_ours = not asks_for_real(properties.get(MASTER.name))
+    if is_ours:
+        unused = submission.for_spark[::2]
+        warnings += [f"option {option} means nothing here and is ignored" for option in unused]
     for warning in submission.warnings + warnings:
         click.echo(f"minimesos {command}: warning: {warning}", err=True)
     mode = properties.get("spark.submit.deployMode", "client")
     if mode != "client":
         _refuse(command, f"--deploy-mode must be client, not {mode}: nothing else is here yet")
-    if not asks_for_real(properties.get(MASTER.name)) and PYSPARK_ALIAS.name not in properties:
+    if is_ours and PYSPARK_ALIAS.name not in properties:
         submission.properties[PYSPARK_ALIAS.name] = properties[PYSPARK_ALIAS.name] = "true"
     return properties
 
@@ -131,6 +140,14 @@ def _refuse_driver_request(submission: Submission, properties: Mapping[str, str]
         f"{option} {driver_id}: drivers are managed by a dispatcher, which is not here yet; "
         "end a driver where it was submitted",
     )
+
+
+def _python(properties: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """Return the interpreter, which must have what the master asks for, as far as can be seen."""
+    python = driver_python(properties, environment)
+    if python == sys.executable and asks_for_real(properties.get(MASTER.name)):
+        require_pyspark()
+    return python
 
 
 def _become(
@@ -179,7 +196,7 @@ def submit(arguments: tuple[str, ...]) -> None:
         for key, value in (("spark.master", _ANY_MASTER), ("spark.app.name", name)):
             if key not in properties:
                 submission.properties[key] = properties[key] = value
-        command = script_command(submission, driver_python(properties, environment))
+        command = script_command(submission, _python(properties, environment))
         driver = driver_environment(submission, properties, environment)
         _become(submission, command, properties, driver)
     except MinimesosError as error:
@@ -204,6 +221,6 @@ def shell(arguments: tuple[str, ...]) -> None:
 def _open_shell(
     submission: Submission, properties: dict[str, str], environment: Mapping[str, str]
 ) -> NoReturn:
-    command = shell_command(driver_python(properties, environment), environment)
+    command = shell_command(_python(properties, environment), environment)
     driver = driver_environment(submission, properties, environment)
     _become(submission, command, properties, shell_environment(driver))

@@ -13,11 +13,19 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from minimesos.spark.compat import SEARCH_PATH
+from minimesos.spark.compat.real import asks_for_real, real_settings
 from minimesos.spark.conf_files import conf_directory, conf_file
-from minimesos.spark.settings.application import PYSPARK_ALIAS
-from minimesos.spark.submit import SUBMIT_ARGS_VARIABLE, Submission, SubmitError, is_uri
+from minimesos.spark.settings.application import MASTER, PYSPARK_ALIAS
+from minimesos.spark.submit import (
+    REAL_MASTER_VARIABLE,
+    SUBMIT_ARGS_VARIABLE,
+    Submission,
+    SubmitError,
+    is_uri,
+)
 
 SHELL_STARTUP = os.path.join(os.path.dirname(__file__), "shell_startup.py")
 OLD_STARTUP_VARIABLE = "OLD_PYTHONSTARTUP"
@@ -116,6 +124,12 @@ def driver_environment(
 ) -> dict[str, str]:
     """Return the variables of a script's interpreter."""
     driver = dict(environment)
+    driver.pop(REAL_MASTER_VARIABLE, None)
+    master = properties.get(MASTER.name, "")
+    if asks_for_real(master):
+        driver[REAL_MASTER_VARIABLE] = master
+        told = real_settings({**submission.properties, MASTER.name: master})
+        submission = replace(submission, properties=told)
     driver[SUBMIT_ARGS_VARIABLE] = submission.to_submit_args()
     # Strings must hash alike in the driver and in every worker.
     if driver.get("PYTHONHASHSEED", "random") == "random":

@@ -22,6 +22,8 @@ from minimesos.errors import MinimesosError
 from minimesos.spark.conf_files import DEFAULTS, conf_file, parse_properties
 
 SUBMIT_ARGS_VARIABLE = "PYSPARK_SUBMIT_ARGS"
+REAL_MASTER_VARIABLE = "MINIMESOS_REAL_MASTER"
+"""Has the master, as it was given, where that is one of the real Spark."""
 SHELL = "pyspark-shell"  # the primary resource that means "no script, an interactive shell"
 
 OPTIONS: Mapping[str, str] = {
@@ -38,7 +40,8 @@ OPTIONS: Mapping[str, str] = {
     "--executor-cores": "spark.executor.cores",
     "--num-executors": "spark.executor.instances",
 }
-# Options of other cluster managers and of the JVM: accepted so that command lines run unchanged.
+# Options of other cluster managers and of the JVM: accepted so that command lines run unchanged,
+# and passed on where the real Spark is the engine.
 IGNORED_OPTIONS = frozenset(
     {
         "--proxy-user", "--principal", "--keytab", "--queue", "--class", "--jars", "--packages",
@@ -87,10 +90,12 @@ class Submission:
     driver_request: tuple[str, str] | None = None
     """`--kill` or `--status`, and the driver's id."""
     warnings: list[str] = field(default_factory=list)
+    for_spark: list[str] = field(default_factory=list)
+    """Options, each with its value, that only the real Spark knows."""
 
     def to_submit_args(self) -> str:
         """Write the properties as PYSPARK_SUBMIT_ARGS of the script's interpreter."""
-        words: list[str] = []
+        words = list(self.for_spark)
         if self.properties_file is not None:
             words += ["--properties-file", self.properties_file]
         for key, value in self.properties.items():
@@ -147,7 +152,7 @@ class _Reading:
         elif option == "--properties-file":
             self.submission.properties_file = os.path.abspath(value)
         elif option in IGNORED_OPTIONS:
-            self.warn(f"option {option} means nothing here and is ignored")
+            self.submission.for_spark += [option, value]
         elif option not in _DRIVER_REQUESTS:
             self.set_property(value)
         elif self.submission.driver_request is None:
@@ -233,4 +238,7 @@ def default_properties(environment: Mapping[str, str] = os.environ) -> dict[str,
         submission = parse_arguments(shlex.split(environment.get(SUBMIT_ARGS_VARIABLE, "")))
     except (ValueError, SubmitError) as error:
         raise SubmitError(f"{SUBMIT_ARGS_VARIABLE}: {error}") from error
-    return resolve(submission, environment)[0]
+    properties = resolve(submission, environment)[0]
+    if master := environment.get(REAL_MASTER_VARIABLE):
+        properties["spark.master"] = master
+    return properties

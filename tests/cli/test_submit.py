@@ -204,7 +204,7 @@ def test_signals_end_the_script_and_leave_no_process_behind(
     )
     with process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "runs\n"
+        assert process.stdout.readline().endswith(" runs\n")
         tree = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signum)  # as a terminal does
         assert process.wait(PATIENCE_S) == -signum

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from minimesos.spark.launch import driver_environment
 from minimesos.spark.settings import SETTINGS
 from minimesos.spark.submit import (
     ENVIRONMENT,
@@ -50,13 +51,21 @@ def test_all_problems_of_a_command_line_are_reported_at_once() -> None:
     )
 
 
-def test_options_of_the_jvm_and_foreign_settings_are_ignored_with_a_warning() -> None:
+def test_foreign_settings_are_ignored_with_a_warning_and_options_of_the_jvm_left_to_spark() -> None:
     submission = parse_arguments(["--class", "Main", "--conf", "color=blue", "x.py"])
     assert submission.properties == {}
-    assert submission.warnings == [
-        "option --class means nothing here and is ignored",
-        "Ignoring non-spark config property: color=blue",
-    ]
+    assert submission.warnings == ["Ignoring non-spark config property: color=blue"]
+    assert submission.to_submit_args() == "--class Main pyspark-shell"
+
+
+def test_sparks_own_master_is_told_to_it_as_it_spells_it_and_to_us_as_it_was_given() -> None:
+    submission = parse_arguments(
+        ["--master", "spark+local[2]", "--queue", "q", "--conf", "spark.minimesos.x=y", "x.py"]
+    )
+    driver = driver_environment(submission, resolve(submission, {})[0], {})
+    assert driver["PYSPARK_SUBMIT_ARGS"] == "--queue q --conf 'spark.master=local[2]' pyspark-shell"
+    assert default_properties(driver)["spark.master"] == "spark+local[2]"
+    assert "PYTHONPATH" not in driver, "the real one is not hidden by the alias"
 
 
 @pytest.mark.parametrize(

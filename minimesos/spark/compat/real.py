@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import Distribution
 from typing import Any
 
 from minimesos.spark.conf import SparkConf
@@ -41,12 +42,18 @@ def is_real_loaded() -> bool:
     )
 
 
-def real_settings(conf: SparkConf) -> list[tuple[str, str]]:
-    """Return what the real PySpark is told of a configuration."""
-    settings = {k: v for k, v in conf.getAll() if not k.startswith(_OURS)}
-    if MASTER.name in settings:
-        settings[MASTER.name] = settings[MASTER.name].removeprefix(_PREFIX)
-    return list(settings.items())
+def real_settings(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return what the real PySpark is told of settings."""
+    told = {name: value for name, value in settings.items() if not name.startswith(_OURS)}
+    if MASTER.name in told:
+        told[MASTER.name] = told[MASTER.name].removeprefix(_PREFIX)
+    return told
+
+
+def require_pyspark() -> None:
+    """Raise SparkException that says how to install PySpark, if it is not."""
+    if not is_real_loaded() and not any(Distribution.discover(name="pyspark")):
+        raise _not_installed()
 
 
 def real_context(
@@ -113,10 +120,7 @@ def load_pyspark() -> Any:
     except ModuleNotFoundError as error:
         if was_installed:
             install_as_pyspark()
-        raise SparkException(
-            "this master asks for PySpark itself, which is not installed here: "
-            "pip install 'minimesos[spark]'"
-        ) from error
+        raise _not_installed() from error
     for name, alias in aliases.items():  # who holds a module of the alias, has the real one now
         vars(alias).update(vars(import_module(name)))
     return pyspark
@@ -124,7 +128,18 @@ def load_pyspark() -> Any:
 
 def real_conf(conf: SparkConf) -> Any:
     """Return a configuration as the real PySpark's, which is loaded, without what is ours only."""
-    return load_pyspark().SparkConf(loadDefaults=False).setAll(real_settings(conf))
+    return (
+        load_pyspark()
+        .SparkConf(loadDefaults=False)
+        .setAll(real_settings(conf.as_mapping()).items())
+    )
+
+
+def _not_installed() -> SparkException:
+    return SparkException(
+        "this master asks for PySpark itself, which is not installed here: "
+        "pip install 'minimesos[spark]'"
+    )
 
 
 def _forget_search_path() -> None:

@@ -54,7 +54,7 @@ class Builder:
         conf = SparkConf().setAll(self._settings.items())
         if asks_for_real(conf.get(MASTER.name)):
             builder: Any = load_pyspark().sql.SparkSession.builder
-            for key, text in real_settings(conf):
+            for key, text in real_settings(conf.as_mapping()).items():
                 builder = builder.config(key, text)
             return builder.getOrCreate()
         session = SparkSession(SparkContext.getOrCreate(conf))
