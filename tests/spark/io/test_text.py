@@ -157,3 +157,42 @@ def test_whole_files_are_packed_up_to_an_even_share(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x" * size)
     packs = splits.whole_file_splits(str(tmp_path), 2, {})
     assert [[Path(path).name for path in pack] for pack in packs] == [["a", "b"], ["c", "d"]]
+
+
+def test_patterns_are_hadoops(tmp_path: Path) -> None:
+    for name in ("a1", "a2", "b1", "x*y", "d/e/f.txt", "d/g/f.txt", "_d/e/f.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    def names(pattern: str) -> list[str]:
+        return [str(Path(path).relative_to(tmp_path)) for path in list_files(pattern)]
+
+    assert names(f"{tmp_path}/[^a]?") == ["b1"]
+    assert names(f"{tmp_path}/[a-b]1") == ["a1", "b1"]
+    assert names(f"{tmp_path}/{{a{{1,2}},b1}}") == ["a1", "a2", "b1"]
+    assert names(f"{tmp_path}/x\\*y") == ["x*y"]
+    assert names(f"{tmp_path}/*/*/f.txt") == ["d/e/f.txt", "d/g/f.txt"]
+    assert names(f"{tmp_path}/d/{{e,none}}/f.txt") == ["d/e/f.txt"]
+    assert names(f"{tmp_path}/d/[eg]") == ["d/e/f.txt", "d/g/f.txt"]
+
+
+def test_directories_in_directories_are_read_if_that_is_set(tmp_path: Path) -> None:
+    for name in ("a/b/one", "a/two"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    setting = "spark.hadoop.mapreduce.input.fileinputformat.input.dir.recursive"
+    found = paths.list_files(str(tmp_path), {setting: "true"})
+    assert [Path(file.path).name for file in found] == ["one", "two"]
+
+
+def test_a_long_line_is_searched_for_its_end_by_one_split_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text, "_PROBE_BYTES", 100)
+    path = tmp_path / "data"
+    path.write_bytes(b"x" * 10_000 + b"\nlast\n")
+    with path.open("rb") as file:
+        assert text._line_start(file, 1000, 2000) is None
+        assert text._line_start(file, 9000, 10_001) == 10_001
+    assert [len(line) for line in lines_of(path, 10)] == [10_000, 4]
