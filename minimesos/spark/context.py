@@ -57,11 +57,13 @@ from minimesos.spark.settings.application import (
 )
 from minimesos.spark.settings.executors import ALLOW_SPARK_CONTEXT
 from minimesos.spark.settings.scheduling import DEFAULT_PARALLELISM
+from minimesos.spark.settings.storage import CHECKPOINT_DIR
 from minimesos.spark.shipping import Shipping
 from minimesos.spark.sources import Sources
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
+    from minimesos.spark.checkpoint import Checkpoints
     from minimesos.spark.scheduler.job_runner import JobRunner
 
 T = TypeVar("T")
@@ -107,6 +109,7 @@ class SparkContext(Sources, Shipping, JobControl, Profiling, JvmOnlySources):
         self._call_site = callsite.short_form()
         self._runner: JobRunner | None = None
         self._scratch: Scratch | None = None
+        self._checkpoints: Checkpoints | None = None
         self._batch_size = batchSize
         self._next_rdd_id = itertools.count()
         self._next_shuffle_id = itertools.count()
@@ -204,9 +207,12 @@ class SparkContext(Sources, Shipping, JobControl, Profiling, JvmOnlySources):
                 )
         if self.is_profiling:
             self.profile_stage(rdd)
-        return self._running().run_job(
+        results = self._running().run_job(
             rdd, function, wanted, dict(self._properties), callsite.short_form()
         )
+        if self._checkpoints is not None:
+            self._checkpoints.after_job(rdd)
+        return results
 
     def run_job_for(
         self,
@@ -302,6 +308,27 @@ class SparkContext(Sources, Shipping, JobControl, Profiling, JvmOnlySources):
     def forget_shuffles(self, shuffle_ids: Sequence[int]) -> None:
         """Have executors drop the map outputs of shuffles."""
         self._running().clean_up(shuffle_ids=shuffle_ids)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints of this application; made when the first is wanted."""
+        if self._checkpoints is None:
+            from minimesos.spark.checkpoint import Checkpoints
+
+            self._checkpoints = Checkpoints(self._conf, self._running().call_between_jobs)
+            configured = CHECKPOINT_DIR.read(self._conf)
+            if configured is not None:
+                self.setCheckpointDir(configured)
+        return self._checkpoints
+
+    def setCheckpointDir(self, dirName: str) -> None:
+        """Say where checkpoints are written, each application in a directory of its own there."""
+        is_local = self.master.startswith("local") and not self.master.startswith("local-cluster")
+        self.checkpoints.set_directory(dirName, is_shared_needed=not is_local)
+
+    def getCheckpointDir(self) -> str | None:
+        """Return the URL of this application's checkpoints; None if no directory was set."""
+        return self.checkpoints.shown_directory
 
     def forget_after(
         self, rdd: RDD[Any], *, rdd_ids: Sequence[int] = (), shuffle_ids: Sequence[int] = ()

@@ -17,6 +17,7 @@ from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError
 from minimesos.spark.storage import StorageLevel
 
 if TYPE_CHECKING:
+    from minimesos.spark.checkpoint import Mark
     from minimesos.spark.context import SparkContext
     from minimesos.spark.partitioner import Partitioner
     from minimesos.spark.profiler import Profiler
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_DRIVER_ONLY = ("_context", "_name", "_payload_free", "_call_site")
+_DRIVER_ONLY = ("_context", "_name", "_payload_free", "_call_site", "checkpoint_mark")
 """Attributes that a task has no use for, or must not have."""
 
 
@@ -47,6 +48,8 @@ class Lineage(Generic[T]):
     cachings: ClassVar[int] = 0
     """How often any RDD of this process began or ceased to be kept: what is found out by looking
     at a whole lineage holds until it changes."""
+    checkpoint_mark: Mark | None = None
+    """Set if the lineage is to be cut after the next job, or was."""
     is_cached: bool = False
     """Whether partitions are kept: `persist` or `cache` was called and `unpersist` was not."""
 
@@ -299,6 +302,33 @@ class Lineage(Generic[T]):
     def getStorageLevel(self) -> StorageLevel:
         """Return the storage level."""
         return self._storage_level
+
+    def checkpoint(self) -> None:
+        """Write this RDD after the next job on it, and compute it from what was written then on.
+
+        To be called before the first job; `SparkContext.setCheckpointDir` says where.
+        """
+        self.context.checkpoints.mark(self, is_local=False)
+
+    def localCheckpoint(self) -> None:
+        """Like `checkpoint`, to what executors keep: quicker, and lost with an executor."""
+        if not self.is_cached:
+            self.persist(StorageLevel.MEMORY_AND_DISK)
+        self.context.checkpoints.mark(self, is_local=True)
+
+    def isCheckpointed(self) -> bool:
+        """Say whether this RDD was written and its lineage cut, in either way."""
+        return self.checkpoint_mark is not None and self.checkpoint_mark.is_cut
+
+    def isLocallyCheckpointed(self) -> bool:
+        """Say whether this RDD is marked to be kept by executors, or is."""
+        return self.checkpoint_mark is not None and self.checkpoint_mark.is_local
+
+    def getCheckpointFile(self) -> str | None:
+        """Return the URL where this RDD was written by `checkpoint`; None if it was not."""
+        if self.checkpoint_mark is None or not self.checkpoint_mark.is_cut:
+            return None
+        return self.checkpoint_mark.shown_path
 
     def toDebugString(self) -> bytes:
         """Describe the lineage, one RDD a line, indented at each shuffle."""

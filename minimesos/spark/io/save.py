@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from minimesos.spark.errors import SparkException
 from minimesos.spark.io.codecs import Codec, codec_of, codec_of_class
+from minimesos.spark.io.compression import Codec as BlockCodec
 from minimesos.spark.io.filesystem import FileSystem, failure, file_system_of
 from minimesos.spark.io.serializers import write_batches
 from minimesos.spark.settings.scheduling import VALIDATE_OUTPUT_SPECS
@@ -41,6 +42,11 @@ def save_as_text(rdd: RDD[Any], path: str, codec: str | None) -> None:
 def save_as_pickle(rdd: RDD[Any], path: str, batch_size: int) -> None:
     """Write pickled batches."""
     _save(rdd, path, partial(_write_pickles, batch_size), None)
+
+
+def save_checkpoint(rdd: RDD[Any], path: str, compression: BlockCodec | None) -> None:
+    """Write pickled batches, for `checkpoint.CheckpointedRDD` to read."""
+    _save(rdd, path, partial(_write_blocks, compression), None)
 
 
 def _save(rdd: RDD[Any], path: str, write: Write, codec_class: str | None) -> None:
@@ -215,6 +221,10 @@ def _write_lines(file: IO[bytes], items: Iterable[Any]) -> None:
 
 def _line(item: Any) -> bytes:
     return item if isinstance(item, bytes) else str(item).encode()
+
+
+def _write_blocks(compression: BlockCodec | None, file: IO[bytes], items: Iterable[Any]) -> None:
+    write_batches(file, items, compression=compression)
 
 
 def _write_pickles(batch_size: int, file: IO[bytes], items: Iterable[Any]) -> None:

@@ -228,6 +228,17 @@ class JobRunner:
 
         return self._threads.call(ask())
 
+    def call_between_jobs(self, call: Callable[[], None]) -> bool:
+        """Call a function on the loop if no job is there; returns whether."""
+
+        async def try_it() -> bool:
+            if self._waiting:
+                return False
+            call()
+            return True
+
+        return self._threads.call(try_it())
+
     def clean_up(
         self,
         rdd_ids: Sequence[int] = (),

@@ -42,7 +42,7 @@ repl.class.uri repl.local.jars
 job.description job.interruptOnCancel jobGroup.id scheduler.pool
 
 authenticate.enableSaslEncryption barrier.sync.timeout buffer.pageSize buffer.size
-checkpoint.compress checkpoint.dir closure.serializer network.sasl.serverAlwaysEncrypt
+closure.serializer network.sasl.serverAlwaysEncrypt
 
 driver.allowMultipleContexts driver.appUIAddress driver.appUIHistoryAddress
 driver.defaultExtraClassPath driver.defaultJavaOptions

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from minimesos.spark.setting_kinds import Setting, Texts, flag, size_bytes
+from minimesos.spark.setting_kinds import Setting, Texts, flag, size_bytes, text
 
 _CODECS = ("lz4", "lzf", "snappy", "zstd", "zlib")
 
@@ -41,6 +41,17 @@ RDD_COMPRESS = flag(
     "spark.rdd.compress",
     False,
     "Whether cached partitions on disk are compressed; contexts set it, as PySpark's do.",
+)
+CHECKPOINT_DIR = text(
+    "spark.checkpoint.dir", None, "Where checkpoints are written; `setCheckpointDir` wins."
+)
+CHECKPOINT_COMPRESS = flag(
+    "spark.checkpoint.compress", False, "Whether checkpoints are compressed."
+)
+CLEAN_CHECKPOINTS = flag(
+    "spark.cleaner.referenceTracking.cleanCheckpoints",
+    False,
+    "Whether the files of a checkpoint are removed once nobody refers to its RDD any more.",
 )
 BROADCAST_COMPRESS = flag("spark.broadcast.compress", True, "Whether broadcasts are compressed.")
 BROADCAST_BLOCK_SIZE = size_bytes(
