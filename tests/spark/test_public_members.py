@@ -16,23 +16,16 @@ parameters."""
 
 
 _ON_THEIR_WAY = frozenset(
-    [
+    {
         "barrier",
         "checkpoint",
+        "getCheckpointDir",
         "getCheckpointFile",
         "isCheckpointed",
         "isLocallyCheckpointed",
         "localCheckpoint",
-        "addJobTag",
-        "cancelJobsWithTag",
-        "clearJobTags",
-        "getCheckpointDir",
-        "getJobTags",
-        "removeJobTag",
         "setCheckpointDir",
-        "setInterruptOnCancel",
-        "statusTracker",
-    ]
+    }
 )
 
 

@@ -5,41 +5,61 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _HOMES: Mapping[str, str] = {
-    "accumulators": "Accumulator AccumulatorParam",
+    "accumulators": "Accumulator AccumulatorParam AddingAccumulatorParam",
+    "approximate": "BoundedFloat",
     "broadcast": "Broadcast",
     "compat.versions": "__version__",
     "compat.session": "SparkSession",
     "conf": "SparkConf",
     "context": "SparkContext",
-    "errors": ("PySparkException PySparkRuntimeError PySparkTypeError IllegalArgumentException"),
+    "errors": (
+        "PySparkException PySparkNotImplementedError PySparkRuntimeError PySparkTypeError "
+        "IllegalArgumentException"
+    ),
     "files": "SparkFiles",
     "partitioner": "Partitioner portable_hash",
+    "profiler": "BasicProfiler PStatsParam Profiler",
     "rdd": "RDD",
     "resultiterable": "ResultIterable",
+    "serializers": (
+        "AutoBatchedSerializer AutoSerializer BatchedSerializer "
+        "CPickleSerializer CartesianDeserializer CloudPickleSerializer "
+        "CompressedSerializer FramedSerializer MarshalSerializer NoOpSerializer "
+        "PairDeserializer PickleSerializer Serializer UTF8Deserializer"
+    ),
     "statcounter": "StatCounter",
     "storage": "StorageLevel",
     "taskcontext": "TaskContext",
 }
 """Modules of `minimesos.spark`, and their names that scripts may use."""
 
-_OF_ROOT = "Accumulator AccumulatorParam Broadcast RDD SparkConf SparkContext SparkFiles "
+_OF_ROOT = "Accumulator AccumulatorParam BasicProfiler Broadcast CPickleSerializer "
+_OF_ROOT += "MarshalSerializer Profiler RDD SparkConf SparkContext SparkFiles "
 _OF_ROOT += "StorageLevel TaskContext __version__"
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     module: tuple(names.split())
     for module, names in {
         "pyspark": _OF_ROOT,
-        "pyspark.accumulators": "Accumulator AccumulatorParam",
+        "pyspark.accumulators": "Accumulator AccumulatorParam AddingAccumulatorParam",
         "pyspark.broadcast": "Broadcast",
         "pyspark.cloudpickle": "dump dumps load loads CloudPickler",
         "pyspark.conf": "SparkConf",
         "pyspark.context": "SparkContext",
         "pyspark.errors": (
-            "PySparkException PySparkRuntimeError PySparkTypeError IllegalArgumentException"
+            "PySparkException PySparkNotImplementedError PySparkRuntimeError PySparkTypeError "
+            "IllegalArgumentException"
         ),
         "pyspark.files": "SparkFiles",
-        "pyspark.rdd": "RDD Partitioner portable_hash",
+        "pyspark.profiler": "BasicProfiler PStatsParam Profiler",
+        "pyspark.rdd": "BoundedFloat RDD Partitioner portable_hash",
         "pyspark.resultiterable": "ResultIterable",
+        "pyspark.serializers": (
+            "AutoBatchedSerializer AutoSerializer BatchedSerializer "
+            "CPickleSerializer CartesianDeserializer CloudPickleSerializer "
+            "CompressedSerializer FramedSerializer MarshalSerializer NoOpSerializer "
+            "PairDeserializer PickleSerializer Serializer UTF8Deserializer"
+        ),
         "pyspark.sql": "SparkSession",
         "pyspark.statcounter": "StatCounter",
         "pyspark.storagelevel": "StorageLevel",
