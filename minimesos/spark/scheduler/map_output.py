@@ -42,6 +42,10 @@ class MapOutputTracker:
         shuffle.holders.add(location.executor_id)
         shuffle.encoded = None
 
+    def is_known(self, shuffle_id: int) -> bool:
+        """Say whether there is any map output, or was."""
+        return shuffle_id in self._shuffles
+
     def is_complete(self, shuffle_id: int) -> bool:
         """Say whether all map outputs are there."""
         shuffle = self._shuffles.get(shuffle_id)

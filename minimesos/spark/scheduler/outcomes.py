@@ -45,6 +45,8 @@ class TaskOutcomes:
         """Take results in, and see whether their stage is done."""
         attempt: Attempt = task_set.owner
         stage = attempt.stage
+        if task_set.attempt < stage.first_valid:
+            return
         results: list[bytes | memoryview] = []
         for index, payload in enumerate(payloads):
             extras, result = decode_success(payload)

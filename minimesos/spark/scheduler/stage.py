@@ -78,7 +78,17 @@ class Status(Enum):
 class Stage:
     """One stage; `attempt` counts its task sets. Compared by identity."""
 
-    __slots__ = ("attempt", "closure", "failed_attempts", "id", "jobs", "rdd", "status", "task_set")
+    __slots__ = (
+        "attempt",
+        "closure",
+        "failed_attempts",
+        "first_valid",
+        "id",
+        "jobs",
+        "rdd",
+        "status",
+        "task_set",
+    )
 
     def __init__(self, id: int, rdd: Lineage[Any]) -> None:
         self.id = id
@@ -89,6 +99,8 @@ class Stage:
         """Number of the next task set."""
         self.failed_attempts: set[int] = set()
         """Attempts that could not fetch input, since the stage was last complete."""
+        self.first_valid = 0
+        """Of attempts before this one nothing counts any more: their input was written anew."""
         self.task_set: TaskSet | None = None
         """The current task set; older ones may still have running tasks."""
         self.closure: bytes | None = None

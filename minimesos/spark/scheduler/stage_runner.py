@@ -16,9 +16,11 @@ from minimesos.spark.scheduler.effects import JobCancelled, JobFailed, JobSuccee
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.placement import BlockLocations, preferences
+from minimesos.spark.scheduler.rollback import cannot_roll_back, is_indeterminate, made_from
 from minimesos.spark.scheduler.stage import (
     Attempt,
     Job,
+    ResultStage,
     ShuffleMapStage,
     Stage,
     StageInputs,
@@ -104,6 +106,10 @@ class StageRunner:
 
     def _run(self, stage: Stage, now: float) -> None:
         """Submit a task set with the partitions of a stage that are missing."""
+        if isinstance(stage, ShuffleMapStage):
+            self._roll_back(stage, now)
+            if not stage.jobs:
+                return
         job = min(stage.jobs, key=lambda job: job.id)
         act: Action | ShuffleDependency = job.action
         positions: Sequence[int] = range(len(job.partitions))
@@ -155,6 +161,20 @@ class StageRunner:
         stage.attempt += 1
         self.status.stage_started(stage, stage.task_set)
         self.tasks.submit(stage.task_set, now)
+
+    def _roll_back(self, stage: ShuffleMapStage, now: float) -> None:
+        """A map stage is about to run again: if it writes other data, void what was made of it."""
+        shuffle = stage.dependency
+        if not self.outputs.is_known(shuffle.shuffle_id) or not is_indeterminate(shuffle):
+            return
+        for each in (stage, *made_from(stage)):
+            if each.status is Status.RUNNING:
+                self.input_lost(each, now)
+            if isinstance(each, ShuffleMapStage):
+                self.outputs.forget([each.dependency.shuffle_id])
+            elif isinstance(each, ResultStage) and each.job.remaining < len(each.job.partitions):
+                self.abort(each, cannot_roll_back(each))
+            each.first_valid = each.attempt
 
     def complete(self, stage: ShuffleMapStage, now: float) -> None:
         """All map outputs are there: run the stages that have waited for them."""
