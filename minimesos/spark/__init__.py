@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from minimesos.spark.context import SparkContext
     from minimesos.spark.files import SparkFiles
     from minimesos.spark.inheritable_threads import InheritableThread, inheritable_thread_target
+    from minimesos.spark.profiler import BasicProfiler, Profiler
     from minimesos.spark.rdd import RDD
+    from minimesos.spark.serializers import CPickleSerializer, MarshalSerializer
     from minimesos.spark.statcounter import StatCounter
     from minimesos.spark.status import SparkJobInfo, SparkStageInfo, StatusTracker
     from minimesos.spark.storage import StorageLevel
@@ -24,18 +26,22 @@ if TYPE_CHECKING:
 _MODULES = {
     "Accumulator": "accumulators",
     "AccumulatorParam": "accumulators",
+    "BasicProfiler": "profiler",
     "Broadcast": "broadcast",
+    "CPickleSerializer": "serializers",
+    "InheritableThread": "inheritable_threads",
+    "MarshalSerializer": "serializers",
+    "Profiler": "profiler",
     "RDD": "rdd",
     "SparkConf": "conf",
     "SparkContext": "context",
     "SparkFiles": "files",
-    "StatCounter": "statcounter",
-    "StorageLevel": "storage",
     "SparkJobInfo": "status",
     "SparkStageInfo": "status",
+    "StatCounter": "statcounter",
     "StatusTracker": "status",
+    "StorageLevel": "storage",
     "TaskContext": "taskcontext",
-    "InheritableThread": "inheritable_threads",
     "inheritable_thread_target": "inheritable_threads",
 }
 
@@ -43,8 +49,12 @@ __all__ = [
     "RDD",
     "Accumulator",
     "AccumulatorParam",
+    "BasicProfiler",
     "Broadcast",
+    "CPickleSerializer",
     "InheritableThread",
+    "MarshalSerializer",
+    "Profiler",
     "SparkConf",
     "SparkContext",
     "SparkFiles",

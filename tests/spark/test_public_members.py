@@ -15,18 +15,7 @@ MEMBERS = Path(__file__).with_name("pyspark_members.txt")
 parameters."""
 
 
-_ON_THEIR_WAY = frozenset(
-    {
-        "barrier",
-        "checkpoint",
-        "getCheckpointDir",
-        "getCheckpointFile",
-        "isCheckpointed",
-        "isLocallyCheckpointed",
-        "localCheckpoint",
-        "setCheckpointDir",
-    }
-)
+_ON_THEIR_WAY = frozenset({"barrier"})
 
 
 def _members() -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ _HOMES: Mapping[str, str] = {
         "IllegalArgumentException"
     ),
     "files": "SparkFiles",
+    "inheritable_threads": "InheritableThread inheritable_thread_target",
     "partitioner": "Partitioner portable_hash",
     "profiler": "BasicProfiler PStatsParam Profiler",
     "rdd": "RDD",
@@ -28,13 +29,15 @@ _HOMES: Mapping[str, str] = {
         "PairDeserializer PickleSerializer Serializer UTF8Deserializer"
     ),
     "statcounter": "StatCounter",
+    "status": "SparkJobInfo SparkStageInfo StatusTracker",
     "storage": "StorageLevel",
     "taskcontext": "TaskContext",
 }
 """Modules of `minimesos.spark`, and their names that scripts may use."""
 
 _OF_ROOT = "Accumulator AccumulatorParam BasicProfiler Broadcast CPickleSerializer "
-_OF_ROOT += "MarshalSerializer Profiler RDD SparkConf SparkContext SparkFiles "
+_OF_ROOT += "InheritableThread inheritable_thread_target MarshalSerializer Profiler "
+_OF_ROOT += "SparkJobInfo SparkStageInfo StatusTracker RDD SparkConf SparkContext SparkFiles "
 _OF_ROOT += "StorageLevel TaskContext __version__"
 
 MODULES: Mapping[str, tuple[str, ...]] = {
@@ -62,8 +65,10 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         ),
         "pyspark.sql": "SparkSession",
         "pyspark.statcounter": "StatCounter",
+        "pyspark.status": "SparkJobInfo SparkStageInfo StatusTracker",
         "pyspark.storagelevel": "StorageLevel",
         "pyspark.taskcontext": "TaskContext",
+        "pyspark.util": "InheritableThread inheritable_thread_target",
         "pyspark.version": "__version__",
     }.items()
 }
