@@ -16,6 +16,7 @@ from operator import itemgetter, length_hint
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from minimesos.spark import sampling
+from minimesos.spark.short_tracebacks import short_tracebacks
 from minimesos.spark.transformations import Transformations
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _EXACT_HINTS: tuple[type, ...] = (type(iter([])), type(iter(range(0))), type(ite
 """Iterators that know exactly how many items are left."""
 
 
+@short_tracebacks
 class Actions(Transformations[T]):
     """Actions."""
 

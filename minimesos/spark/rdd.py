@@ -22,6 +22,7 @@ from minimesos.spark.dependency import identity
 from minimesos.spark.jvm_only import JvmOnlyOutputs
 from minimesos.spark.pair_rdd import PairFunctions, PartitionFunc
 from minimesos.spark.partitioner import RangePartitionFunction, portable_hash
+from minimesos.spark.short_tracebacks import short_tracebacks
 
 if TYPE_CHECKING:
     from minimesos.spark.taskcontext import TaskContext
@@ -37,6 +38,7 @@ _SORT_FRACTION = 0.9
 """Of the worker's memory: what a sort may use before it spills."""
 
 
+@short_tracebacks
 class RDD(PairFunctions[T], JvmOnlyOutputs):
     """A Resilient Distributed Dataset."""
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from minimesos.spark.actions import Actions
+from minimesos.spark.short_tracebacks import short_tracebacks
 from minimesos.spark.statcounter import StatCounter
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _EVEN_SPREAD_MAX = 1e-10
 """Buckets whose widths differ by less are indexed by arithmetic."""
 
 
+@short_tracebacks
 class Statistics(Actions[T]):
     """Statistics of numbers."""
 

@@ -194,12 +194,10 @@ class JobRunner:
         try:
             self._post(self._submit, job)  # here already an interrupt finds a job that runs
             try:
-                return done.result(timeout_s)
+                error = done.exception(timeout_s)
             except TimeoutError:
-                if timeout_s is None:
-                    raise
                 self._post(self._core.content, job.id)
-                return done.result()
+                error = done.exception()
         except KeyboardInterrupt:
             self._post(self._core.cancel, job.id, "by an interrupt")
             try:
@@ -207,6 +205,9 @@ class JobRunner:
             except TimeoutError:
                 _log.warning("job not cancelled in time", job=job.id)
             raise
+        if error is not None:
+            raise error
+        return done.result()
 
     def cancel_all(self, reason: str = "as part of cancellation of all jobs") -> None:
         """Cancel all jobs; returns at once."""
