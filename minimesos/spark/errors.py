@@ -38,6 +38,14 @@ class PySparkValueError(PySparkException, ValueError):
     """An argument has the right type and a wrong value."""
 
 
+class PySparkAttributeError(PySparkException, AttributeError):
+    """There is no such attribute."""
+
+
+class PySparkAssertionError(PySparkException, AssertionError):
+    """What a test of the user's found is not what it should be."""
+
+
 class PySparkTypeError(PySparkException, TypeError):
     """An argument has the wrong type."""
 

@@ -53,7 +53,11 @@ def python(tmp_path: Path, program: str, *options: str) -> str:
 @pytest.mark.parametrize(
     ("module", "name"), [(module, name) for module, names in MODULES.items() for name in names]
 )
-def test_every_name_of_the_table_is_there(alias: ModuleType, module: str, name: str) -> None:
+def test_every_name_of_the_table_is_there(
+    alias: ModuleType, module: str, name: str, request: pytest.FixtureRequest
+) -> None:
+    if name in ("BarrierTaskContext", "BarrierTaskInfo", "RDDBarrier"):
+        request.applymarker(pytest.mark.xfail(reason="there are no barrier stages yet"))
     assert getattr(import_module(module), name) is not None
 
 

@@ -5,85 +5,69 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _HOMES: Mapping[str, str] = {
-    "accumulators": "Accumulator AccumulatorParam AddingAccumulatorParam",
-    "approximate": "BoundedFloat",
-    "broadcast": "Broadcast",
-    "compat.versions": "__version__",
-    "compat.session": "SparkSession",
-    "conf": "SparkConf",
-    "context": "SparkContext",
-    "errors": (
-        "PySparkException PySparkNotImplementedError PySparkRuntimeError PySparkTypeError "
-        "IllegalArgumentException"
-    ),
-    "files": "SparkFiles",
-    "inheritable_threads": "InheritableThread inheritable_thread_target",
-    "partitioner": "Partitioner portable_hash",
-    "profiler": "BasicProfiler PStatsParam Profiler",
-    "rdd": "RDD",
-    "resultiterable": "ResultIterable",
-    "serializers": (
-        "AutoBatchedSerializer AutoSerializer BatchedSerializer "
-        "CPickleSerializer CartesianDeserializer CloudPickleSerializer "
-        "CompressedSerializer FramedSerializer MarshalSerializer NoOpSerializer "
-        "PairDeserializer PickleSerializer Serializer UTF8Deserializer"
-    ),
-    "statcounter": "StatCounter",
-    "status": "SparkJobInfo SparkStageInfo StatusTracker",
-    "storage": "StorageLevel",
-    "taskcontext": "TaskContext",
+    "minimesos.spark": """
+        Accumulator AccumulatorParam BarrierTaskContext BarrierTaskInfo Broadcast InheritableThread
+        RDD RDDBarrier SparkConf SparkContext SparkFiles SparkJobInfo SparkStageInfo StatCounter
+        StatusTracker StorageLevel TaskContext inheritable_thread_target""",
+    "minimesos.spark.accumulators": """
+        AddingAccumulatorParam COMPLEX_ACCUMULATOR_PARAM FLOAT_ACCUMULATOR_PARAM
+        INT_ACCUMULATOR_PARAM""",
+    "minimesos.spark.approximate": "BoundedFloat",
+    "minimesos.spark.compat.session": "SparkSession",
+    "minimesos.spark.compat.versions": "__version__",
+    "minimesos.spark.errors": """
+        IllegalArgumentException PySparkAssertionError PySparkAttributeError PySparkException
+        PySparkNotImplementedError PySparkRuntimeError PySparkTypeError PySparkValueError""",
+    "minimesos.spark.partitioner": "Partitioner portable_hash",
+    "minimesos.spark.profiler": "BasicProfiler Profiler PStatsParam",
+    "minimesos.spark.resultiterable": "ResultIterable",
+    "minimesos.spark.serializers": """
+        AutoBatchedSerializer AutoSerializer BatchedSerializer CPickleSerializer
+        CartesianDeserializer CloudPickleSerializer CompressedSerializer FramedSerializer
+        MarshalSerializer NoOpSerializer PairDeserializer PickleSerializer Serializer
+        UTF8Deserializer""",
+    "cloudpickle": "CloudPickler dump dumps load loads",
 }
-"""Modules of `minimesos.spark`, and their names that scripts may use."""
-
-_OF_ROOT = "Accumulator AccumulatorParam BasicProfiler Broadcast CPickleSerializer "
-_OF_ROOT += "InheritableThread inheritable_thread_target MarshalSerializer Profiler "
-_OF_ROOT += "SparkJobInfo SparkStageInfo StatusTracker RDD SparkConf SparkContext SparkFiles "
-_OF_ROOT += "StorageLevel TaskContext __version__"
+"""Modules, and their names that scripts may use."""
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     module: tuple(names.split())
     for module, names in {
-        "pyspark": _OF_ROOT,
-        "pyspark.accumulators": "Accumulator AccumulatorParam AddingAccumulatorParam",
+        "pyspark": """
+            Accumulator AccumulatorParam BarrierTaskContext BarrierTaskInfo BasicProfiler Broadcast
+            CPickleSerializer InheritableThread MarshalSerializer Profiler RDD RDDBarrier SparkConf
+            SparkContext SparkFiles SparkJobInfo SparkStageInfo StatusTracker StorageLevel
+            TaskContext __version__ inheritable_thread_target""",
+        "pyspark.accumulators": """
+            Accumulator AccumulatorParam AddingAccumulatorParam COMPLEX_ACCUMULATOR_PARAM
+            FLOAT_ACCUMULATOR_PARAM INT_ACCUMULATOR_PARAM""",
         "pyspark.broadcast": "Broadcast",
-        "pyspark.cloudpickle": "dump dumps load loads CloudPickler",
+        "pyspark.cloudpickle": _HOMES["cloudpickle"],
         "pyspark.conf": "SparkConf",
         "pyspark.context": "SparkContext",
-        "pyspark.errors": (
-            "PySparkException PySparkNotImplementedError PySparkRuntimeError PySparkTypeError "
-            "IllegalArgumentException"
-        ),
+        "pyspark.errors": _HOMES["minimesos.spark.errors"],
         "pyspark.files": "SparkFiles",
-        "pyspark.profiler": "BasicProfiler PStatsParam Profiler",
-        "pyspark.rdd": "BoundedFloat RDD Partitioner portable_hash",
+        "pyspark.profiler": _HOMES["minimesos.spark.profiler"],
+        "pyspark.rdd": "BoundedFloat Partitioner RDD RDDBarrier portable_hash",
         "pyspark.resultiterable": "ResultIterable",
-        "pyspark.serializers": (
-            "AutoBatchedSerializer AutoSerializer BatchedSerializer "
-            "CPickleSerializer CartesianDeserializer CloudPickleSerializer "
-            "CompressedSerializer FramedSerializer MarshalSerializer NoOpSerializer "
-            "PairDeserializer PickleSerializer Serializer UTF8Deserializer"
-        ),
+        "pyspark.serializers": _HOMES["minimesos.spark.serializers"],
         "pyspark.sql": "SparkSession",
         "pyspark.statcounter": "StatCounter",
         "pyspark.status": "SparkJobInfo SparkStageInfo StatusTracker",
         "pyspark.storagelevel": "StorageLevel",
-        "pyspark.taskcontext": "TaskContext",
+        "pyspark.taskcontext": "BarrierTaskContext BarrierTaskInfo TaskContext",
         "pyspark.util": "InheritableThread inheritable_thread_target",
         "pyspark.version": "__version__",
     }.items()
 }
 """PySpark's modules, and their names."""
 
-_HOME_BY_NAME = {
-    name: f"minimesos.spark.{home}" for home, names in _HOMES.items() for name in names.split()
-}
+_HOME_BY_NAME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
 def home_of(module: str, name: str) -> str | None:
     """Return the module in which a name of one of PySpark's modules is here, if it is."""
-    if name not in MODULES[module]:
-        return None
-    return "cloudpickle" if module == "pyspark.cloudpickle" else _HOME_BY_NAME[name]
+    return _HOME_BY_NAME[name] if name in MODULES[module] else None
 
 
 def absence(name: str) -> str:
