@@ -178,6 +178,8 @@ class Gate:
 class _Partition:
     """The RDD of a test's stage: partition i holds i."""
 
+    profiler = None
+
     def iterator(self, partition: int, context: object) -> Iterator[int]:
         return iter((partition,))
 
