@@ -45,7 +45,10 @@ class JobControl:
         self._running().cancel_all()
 
     def setJobGroup(self, groupId: str, description: str, interruptOnCancel: bool = False) -> None:
-        """Put the jobs that this thread starts from now on into a group."""
+        """Put the jobs that this thread starts from now on into a group.
+
+        Cancelling it interrupts running tasks whatever `interruptOnCancel` says.
+        """
         self.setLocalProperty(JOB_GROUP, groupId)
         self.setLocalProperty(JOB_DESCRIPTION, description)
         self.setLocalProperty(INTERRUPT_ON_CANCEL, str(interruptOnCancel).lower())
@@ -55,7 +58,7 @@ class JobControl:
         self.setLocalProperty(JOB_DESCRIPTION, value)
 
     def setInterruptOnCancel(self, interruptOnCancel: bool) -> None:
-        """Say whether cancelling the jobs of this thread interrupts their running tasks."""
+        """Set a property that tasks may read; cancelled tasks are interrupted in either case."""
         self.setLocalProperty(INTERRUPT_ON_CANCEL, str(interruptOnCancel).lower())
 
     def addJobTag(self, tag: str) -> None:
