@@ -18,6 +18,7 @@ from typing import NoReturn
 import minimesos
 from minimesos.errors import MinimesosError
 from minimesos.spark import SparkConf, SparkContext
+from minimesos.spark.compat.real import is_real_loaded
 from minimesos.spark.launch import OLD_STARTUP_VARIABLE, SHELL_STARTUP
 from minimesos.spark.settings.application import APP_NAME, MASTER
 
@@ -33,6 +34,7 @@ Welcome to
 
 Using Python version {python} ({build}, {date})
 Spark context available as sc (master = {master}, app id = {app_id})."""
+_OF_REAL_SPARK = "It is PySpark's own, version {version}."
 
 
 def start() -> SparkContext:
@@ -58,6 +60,8 @@ def start() -> SparkContext:
         ),
         flush=True,
     )
+    if is_real_loaded():
+        print(_OF_REAL_SPARK.format(version=context.version), flush=True)
     return context
 
 

@@ -212,6 +212,20 @@ def test_signals_end_the_script_and_leave_no_process_behind(
     assert psutil.wait_procs(tree, PATIENCE_S)[1] == []
 
 
+@pytest.mark.parametrize("command", ["submit", "shell"])
+def test_a_master_of_real_spark_is_refused_where_that_is_not_installed(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minimesos.spark.compat.real.Distribution.discover", lambda name: iter(()))
+    script = tmp_path / "script.py"
+    script.touch()
+    scripts = [str(script)] if command == "submit" else []
+    told = run(command, "--master", "yarn", "--queue", "q", *scripts)
+    assert told.exit_code == 2
+    assert "pip install 'minimesos[spark]'" in told.output
+    assert "warning" not in told.output, "what real Spark understands is not warned of"
+
+
 # -- what a user of the shell sees ----------------------------------------------------------------
 
 
