@@ -18,7 +18,8 @@ from collections.abc import Collection, Iterable
 from minimesos.log import get_logger
 from minimesos.spark.scheduler.executor import Executor
 from minimesos.spark.scheduler.mishaps import ExclusionSettings
-from minimesos.spark.scheduler.task_set import PENDING, TaskSet
+from minimesos.spark.scheduler.preferences import PENDING
+from minimesos.spark.scheduler.task_set import TaskSet
 
 _log = get_logger(__name__)
 

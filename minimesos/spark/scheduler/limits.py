@@ -18,6 +18,7 @@ from minimesos.spark.settings.application import (
 from minimesos.spark.settings.executors import CORES_MAX
 from minimesos.spark.settings.scheduling import (
     LOCALITY_WAIT_NODE,
+    LOCALITY_WAIT_PROCESS,
     MAX_REGISTERED_RESOURCES_WAITING_TIME,
     MIN_REGISTERED_RESOURCES_RATIO,
     RPC_MESSAGE_MAX_SIZE,
@@ -41,8 +42,11 @@ class Limits:
     """Failures of one task within a stage attempt that end its job."""
     stage_attempts: int = STAGE_MAX_CONSECUTIVE_ATTEMPTS.default
     """Attempts at a stage in a row that could not fetch their input, and end its jobs."""
-    locality_wait_s: float = LOCALITY_WAIT_NODE.default
-    """How long a task waits for the executor, or the host, that holds its input."""
+    locality_waits_s: tuple[float, float] = (
+        LOCALITY_WAIT_PROCESS.default,
+        LOCALITY_WAIT_NODE.default,
+    )
+    """How long a task waits for the executor that holds its input, and then for that one's host."""
     result_bytes: int = DRIVER_MAX_RESULT_SIZE.default
     """Serialised results of one job; 0 for no limit."""
     task_cpus: int = TASK_CPUS.default
@@ -79,7 +83,7 @@ class Limits:
         return cls(
             task_failures=TASK_MAX_FAILURES.read(conf),
             stage_attempts=STAGE_MAX_CONSECUTIVE_ATTEMPTS.read(conf),
-            locality_wait_s=LOCALITY_WAIT_NODE.read(conf),
+            locality_waits_s=(LOCALITY_WAIT_PROCESS.read(conf), LOCALITY_WAIT_NODE.read(conf)),
             result_bytes=DRIVER_MAX_RESULT_SIZE.read(conf),
             task_cpus=TASK_CPUS.read(conf),
             closure_bytes=CLOSURE_COMPRESSION_THRESHOLD.read(conf),

@@ -14,10 +14,11 @@ from collections.abc import Collection, Sequence
 from minimesos.log import get_logger
 from minimesos.spark.scheduler.effects import AccumulatorsUpdated, JobAborted
 from minimesos.spark.scheduler.executor import Executor
+from minimesos.spark.scheduler.preferences import ANY_WORKER
 from minimesos.spark.scheduler.stage import Attempt, ResultStage, ShuffleMapStage, Stage, Status
 from minimesos.spark.scheduler.stage_runner import StageRunner
 from minimesos.spark.scheduler.task import Extras, FetchFailure, decode_offsets, decode_success
-from minimesos.spark.scheduler.task_set import ANY_WORKER, DONE, TaskSet
+from minimesos.spark.scheduler.task_set import DONE, TaskSet
 
 _log = get_logger(__name__)
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minimesos.spark.lineage import Lineage
+from minimesos.spark.scheduler.preferences import Preferences
 from minimesos.spark.scheduler.stage import steps_of
-from minimesos.spark.scheduler.task_set import Preferences, TaskSet
+from minimesos.spark.scheduler.task_set import TaskSet
 
 if TYPE_CHECKING:
     from minimesos.spark.scheduler.executor import Executor
@@ -69,7 +70,7 @@ def preferences(
     partitions: Sequence[int],
     blocks: BlockLocations,
     executors: Mapping[str, Executor],
-    wait_s: float,
+    waits_s: tuple[float, float],
     now: float,
 ) -> Preferences | None:
     """Return what the tasks that compute these partitions prefer; None if all go anywhere."""
@@ -77,19 +78,20 @@ def preferences(
     if not any(blocks.count(step.rdd_id) or _names_hosts(step) for step in steps):
         return None
     hosts = {executor.host for executor in executors.values()}
-    preferred = Preferences(wait_s, now)
+    preferred = Preferences(waits_s, now)
     for slot, partition in enumerate(partitions):
         for step, index in steps_of(rdd, partition):
             block = blocks.find(step.rdd_id, index)
             if block is not None and block.executor_id in executors:
                 preferred.prefer_worker(slot, block.executor_id, block.worker)
+                preferred.prefer_host(slot, executors[block.executor_id].host)
                 break
-            near = hosts.intersection(step.preferred_locations(index)) if hosts else ()
+            near = step.preferred_locations(index)
             if near:
-                for host in sorted(near):
-                    preferred.prefer_host(slot, host)
+                for host in near:
+                    preferred.prefer_host(slot, host, host in hosts)
                 break
-    return preferred if preferred.slots() else None
+    return preferred
 
 
 def local_tasks(task_sets: Iterable[TaskSet]) -> dict[str, int]:

@@ -134,7 +134,7 @@ class StageRunner:
             partitions,
             self.blocks,
             self.tasks.executors,
-            self.limits.locality_wait_s,
+            self.limits.locality_waits_s,
             now,
         )
         stage.status = Status.RUNNING

@@ -24,6 +24,7 @@ from minimesos.spark.scheduler.fair_dispatch import FairDispatcher
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.offer_dispatcher import OfferDispatcher
 from minimesos.spark.scheduler.pools import Pools
+from minimesos.spark.scheduler.preferences import ANY_WORKER
 from minimesos.spark.scheduler.speculation import Speculation
 from minimesos.spark.scheduler.task import (
     FetchFailure,
@@ -31,7 +32,7 @@ from minimesos.spark.scheduler.task import (
     decode_failure,
     decode_fetch_failure,
 )
-from minimesos.spark.scheduler.task_set import ANY_WORKER, RUNNING, TaskSet
+from minimesos.spark.scheduler.task_set import RUNNING, TaskSet
 from minimesos.spark.scheduler.task_sets import TaskSets
 
 EXECUTOR_LOST = "ExecutorLostFailure"
@@ -182,6 +183,9 @@ class TaskScheduler:
         executor = self._dispatcher.add(location, cores)
         executor.progress_at_s = now
         _log.info("executor added", executor=executor.id, host=executor.host, cores=cores)
+        for task_set in self.active():
+            if task_set.preferences is not None:
+                task_set.preferences.joined(executor.host, now)
         self._hopeless_at_s.clear()
         self._dispatcher.feed_all(now)
         self._dispatcher.recall(now)
@@ -235,8 +239,9 @@ class TaskScheduler:
         if self._speculation is not None:
             self._speculation.executor_gone(executor)
         self._listener.executor_lost(executor.id, now)
+        hosts = {each.host for each in self.executors.values()}
         for task_set in self.live():
-            task_set.forget_executor(executor.id)
+            task_set.forget_executor(executor.id, None if executor.host in hosts else executor.host)
 
     def resource_offers(self, offers: Sequence[WorkerOffer], now: float) -> None:
         """Fill cores with tasks, this once. Only of a scheduler that launches on offers."""

@@ -4,26 +4,29 @@ A task is a slot, a number from 0; what is known about it is in arrays, not in a
 set of 20,000 costs next to nothing. First attempts have consecutive task ids; later ones get new
 ids from the task scheduler, and sparse dicts remember them.
 
-`Preferences` says which slots would rather run where their input is cached, and for how long others
-have to leave them alone (delay scheduling).
-
 Belongs to the task scheduler, which decides how many tasks go where.
-Source: Zaharia et al., "Delay Scheduling" (EuroSys 2010).
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
+
+from minimesos.spark.scheduler.preferences import (
+    ANY_WORKER,
+    ANYWHERE,
+    PENDING,
+    Preferences,
+    pop_pending,
+)
 
 POOL_PROPERTY = "spark.scheduler.pool"
 """The local property that names the pool of a thread's jobs."""
 DEFAULT_POOL = "default"
-PENDING, RUNNING, DONE = range(3)
+RUNNING, DONE = PENDING + 1, PENDING + 2
 NO_EXECUTOR = -1
-ANY_WORKER = -1
 _SMOOTHING = 0.5
 
 
@@ -33,78 +36,6 @@ class Copy(NamedTuple):
     slot: int
     executor: int
     attempt: int
-
-
-class Preferences:
-    """Slots by the executor, or by the host, that they should run on."""
-
-    __slots__ = ("_by_executor", "_by_host", "_wait_s", "_waiting_since_s", "_workers")
-
-    def __init__(self, wait_s: float, now: float) -> None:
-        self._wait_s = wait_s
-        self._waiting_since_s = now
-        self._by_executor: dict[str, deque[int]] = {}
-        self._by_host: dict[str, deque[int]] = {}
-        self._workers: dict[tuple[int, str], int] = {}
-
-    def prefer_worker(self, slot: int, executor_id: str, worker: int) -> None:
-        """The slot's input is cached by a worker of an executor."""
-        self._by_executor.setdefault(executor_id, deque()).append(slot)
-        self._workers[slot, executor_id] = worker
-
-    def prefer_host(self, slot: int, host: str) -> None:
-        """The slot's input is on a host."""
-        self._by_host.setdefault(host, deque()).append(slot)
-
-    def slots(self) -> set[int]:
-        """Return all slots that prefer something."""
-        lists = (*self._by_executor.values(), *self._by_host.values())
-        return set().union(*lists)
-
-    def worker(self, slot: int, executor_id: str) -> int:
-        """Return the worker that holds the slot's input, if it is one of this executor's."""
-        return self._workers.get((slot, executor_id), ANY_WORKER)
-
-    def free_at_s(self) -> float:
-        """Return when slots may be taken by anybody."""
-        return self._waiting_since_s + self._wait_s
-
-    def take(
-        self, limit: int, executor_id: str, host: str, state: bytearray, now: float
-    ) -> list[int]:
-        """Return up to `limit` pending slots that prefer this executor or host."""
-        taken = _pop_pending(self._by_executor.get(executor_id), limit, state)
-        if len(taken) < limit:
-            taken += _pop_pending(self._by_host.get(host), limit - len(taken), state, set(taken))
-        if taken:
-            self._waiting_since_s = now
-        return taken
-
-    def take_any(self, limit: int, state: bytearray, now: float) -> list[int]:
-        """Return up to `limit` pending slots once those preferred have had their chance."""
-        taken: list[int] = []
-        if now < self.free_at_s():
-            return taken
-        for slots in (*self._by_executor.values(), *self._by_host.values()):
-            taken += _pop_pending(slots, limit - len(taken), state, set(taken))
-        return taken
-
-    def forget(self, executor_id: str) -> list[int]:
-        """An executor is gone: return the slots that preferred it and now prefer nothing else."""
-        slots = self._by_executor.pop(executor_id, ())
-        others = self.slots()
-        return [slot for slot in slots if slot not in others]
-
-
-def _pop_pending(
-    slots: deque[int] | None, limit: int, state: bytearray, besides: Iterable[int] = ()
-) -> list[int]:
-    taken: list[int] = []
-    while slots and len(taken) < limit:
-        slot = slots.popleft()
-        if state[slot] == PENDING and slot not in besides:
-            taken.append(slot)
-    return taken
 
 
 class TaskSet:
@@ -201,7 +132,8 @@ class TaskSet:
         state, preferences = self.state, self.preferences
         slots = self._pop_requeued(limit) if self._requeued else []
         if preferences is not None and len(slots) < limit:
-            slots += preferences.take(limit - len(slots), executor_id, host, state, now)
+            besides = {*slots, *self.forbidden}
+            slots += preferences.take(limit - len(slots), executor_id, host, state, now, besides)
         if not slots and isinstance(self._free, range):
             stop = min(self._next + limit, len(self._free))
             fresh = range(self._next, stop)
@@ -212,29 +144,31 @@ class TaskSet:
         while len(slots) < limit and self._next < len(self._free):
             slot = self._free[self._next]
             self._next += 1
-            if state[slot] == PENDING:
+            if state[slot] == PENDING and not (preferences is not None and slot in slots):
                 slots.append(slot)
         if preferences is not None and len(slots) < limit:
-            slots += preferences.take_any(limit - len(slots), state, now)
+            besides = {*slots, *self.forbidden}
+            slots += preferences.take_any(limit - len(slots), state, now, besides)
         return slots
 
     def _pop_requeued(self, limit: int) -> list[int]:
         if not self.forbidden:
-            return _pop_pending(self._requeued, limit, self.state)
+            return pop_pending(self._requeued, limit, self.state)
         allowed = deque(slot for slot in self._requeued if slot not in self.forbidden)
         kept = [slot for slot in self._requeued if slot in self.forbidden]
-        slots = _pop_pending(allowed, limit, self.state)
+        slots = pop_pending(allowed, limit, self.state)
         self._requeued = deque([*kept, *allowed])
         return slots
 
     @property
     def choosy_until_s(self) -> float:
-        """When tasks that prefer some executor or host may run anywhere."""
-        return self.preferences.free_at_s() if self.preferences is not None else 0.0
+        """When tasks that prefer some executor or host may run in more places."""
+        return self.preferences.next_level_at_s() if self.preferences is not None else 0.0
 
     def is_choosy(self, now: float) -> bool:
         """Some tasks still wait for the executor or host that they prefer."""
-        return now < self.choosy_until_s
+        preferences = self.preferences
+        return preferences is not None and preferences.level(self.state, now) < ANYWHERE
 
     def workers(self, slots: Sequence[int], executor_id: str) -> list[int]:
         """Return the worker that each slot is meant for; empty if any will do for all."""
@@ -338,10 +272,10 @@ class TaskSet:
             if where == executor and self.state[slot] == RUNNING
         ]
 
-    def forget_executor(self, executor_id: str) -> None:
-        """Free the slots that would wait for an executor that is gone."""
+    def forget_executor(self, executor_id: str, host: str | None) -> None:
+        """Free the slots that would wait for an executor that is gone, and maybe its host."""
         if self.preferences is not None:
-            freed = self.preferences.forget(executor_id)
+            freed = self.preferences.forget(executor_id, host)
             self._free = [*self._free[self._next :], *freed]
             self._next = 0
 

@@ -52,12 +52,12 @@ LOCALITY_WAIT = seconds(
 LOCALITY_WAIT_PROCESS = falling_back(
     "spark.locality.wait.process",
     LOCALITY_WAIT,
-    "How long a task waits for the worker process that has its input.",
+    "How long a task waits for the executor that has cached its input.",
 )
 LOCALITY_WAIT_NODE = falling_back(
     "spark.locality.wait.node",
     LOCALITY_WAIT,
-    "How long a task waits for the executor, or the host, that has its input.",
+    "How long a task waits, after that, for the host that has its input.",
 )
 SCHEDULER_MODE = one_of(
     "spark.scheduler.mode",

@@ -30,11 +30,11 @@ def test_limits_are_read_from_the_settings():
         }
     )
     assert limits.task_cpus == 2
-    assert limits.locality_wait_s == 5
+    assert limits.locality_waits_s == (5, 5)
     assert limits.message_bytes == 2**20
     assert limits.starvation_s == pytest.approx(1.5)
     assert (limits.ready_cores, limits.ready_wait_s) == (8, 60)
-    assert Limits.of({"spark.locality.wait.node": "1s"}).locality_wait_s == 1
+    assert Limits.of({"spark.locality.wait.node": "1s"}).locality_waits_s == (3, 1)
     assert Limits.of({}) == Limits()
 
 

@@ -10,8 +10,9 @@ from minimesos.spark.scheduler.effects import Revive, SendFrame
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.pools import Pool, Pools
+from minimesos.spark.scheduler.preferences import Preferences
 from minimesos.spark.scheduler.task_scheduler import TaskScheduler
-from minimesos.spark.scheduler.task_set import Preferences, TaskSet
+from minimesos.spark.scheduler.task_set import TaskSet
 
 
 class Listener:
@@ -231,7 +232,7 @@ def test_pools_share_what_is_offered_by_weight():
 
 
 def test_a_task_waits_for_the_host_that_it_prefers_but_not_for_ever():
-    preferences = Preferences(3.0, 0.0)
+    preferences = Preferences((3.0, 3.0), 0.0)
     preferences.prefer_host(0, "host-b")
     bench = Bench()
     bench.submit(1, preferences=preferences)
