@@ -30,8 +30,8 @@ _RECORDS_FIRST = 64
 _RECORDS_MAX = 1000
 """Records pulled at a time: enough to hide the cost, few enough to stay in the processor's cache
 and in the interpreter's free list of tuples."""
-_LOOKS_TO_LIMIT = 16
-"""Of what is left below the limit, an operator takes no more than one such part unseen."""
+_LOOKS_TO_LIMIT = 64
+"""Of the limit, an operator takes about one such part unseen."""
 
 _LOOKS_SKIPPED_MAX = 10
 """Between two looks, while memory hardly grows: a look costs as much as some fifty records."""
@@ -107,14 +107,13 @@ class MemoryLimit:
         resident = self._resident()
         grown = 0 if self._seen_bytes is None else resident - self._seen_bytes
         self._seen_bytes = resident
-        left = self._limit_bytes - resident
-        if left <= 0:
+        if resident >= self._limit_bytes:
             return True
-        if grown * _LOOKS_TO_LIMIT < left:
+        if grown * _LOOKS_TO_LIMIT < self._limit_bytes:
             if self.records_until_check == _RECORDS_MAX:
                 self._looks_to_skip = min(self._looks_to_skip + 1, _LOOKS_SKIPPED_MAX)
             self.records_until_check = min(2 * self.records_until_check, _RECORDS_MAX)
-        elif grown * _LOOKS_TO_LIMIT > 4 * left:
+        else:
             self._looks_to_skip = 0
             self.records_until_check = max(self.records_until_check // 2, 1)
         return False

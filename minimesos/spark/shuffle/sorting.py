@@ -10,7 +10,7 @@ Called by sorting operators, in worker processes. The sort is stable, also with 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 from minimesos.spark.dependency import identity
@@ -55,12 +55,27 @@ def sort_records(
 
 
 def _blocks(run: list[Any], memory: MemoryLimit) -> Iterator[bytes]:
+    """Encode a run and empty it, part by part: what nobody else refers to is encoded faster."""
     size = BlockSize()
     start = 0
     while start < len(run):
-        batch = run[start : start + size.records]
-        start += len(batch)
-        yield size.encode(len(batch), (batch,), memory.compression)
+        end = min(start + size.records, len(run))
+        columns = _columns(run, start, end)
+        run[start:end] = repeat(None, end - start)
+        yield size.encode(end - start, columns, memory.compression)
+        start = end
+
+
+def _columns(run: list[Any], start: int, end: int) -> Columns:
+    """Pairs, which is what mostly is sorted, are cheaper as two columns than as tuples."""
+    batch = run[start:end]
+    if set(map(type, batch)) == {tuple} and set(map(len, batch)) == {2}:
+        return [first for first, _ in batch], [second for _, second in batch]
+    return (batch,)
+
+
+def _records(columns: Columns) -> list[Any]:
+    return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
 
 def _merged(
@@ -113,7 +128,7 @@ class _Run:
             columns = next(self._blocks, None)
             if columns is None:
                 return False
-            (self._batch,) = columns
+            self._batch = _records(columns)
             self._at = 0
             if self._batch:
                 self._keys = list(map(self._key, self._batch))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from array import array
@@ -12,9 +13,15 @@ import pytest
 
 from minimesos.spark.dependency import Aggregator, ShuffleDependency, identity
 from minimesos.spark.env import Location, WorkerEnv
-from minimesos.spark.partitioner import Partitioner, portable_hash
-from minimesos.spark.shuffle import reader, writer
-from minimesos.spark.shuffle.files import SegmentWriter, output_name, read_segment
+from minimesos.spark.partitioner import Dealer, Partitioner, portable_hash
+from minimesos.spark.shuffle import files, reader, writer
+from minimesos.spark.shuffle.files import (
+    DiskFull,
+    SegmentWriter,
+    SpillFile,
+    output_name,
+    read_segment,
+)
 from minimesos.spark.shuffle.locations import encode_outputs, payload_key
 from minimesos.spark.taskcontext import TaskContext
 from minimesos.testing.spark_executors import DirectFetch
@@ -60,6 +67,13 @@ class Hosts:
         return output
 
     def read(self, dependency, index, executor=0):
+        return list(reader.read(dependency, index, self.reading(dependency, index, executor)))
+
+    def read_items(self, dependency, index):
+        blocks = reader.read_blocks(dependency, index, self.reading(dependency, index))
+        return [item for _, (items,) in blocks for item in items]
+
+    def reading(self, dependency, index, executor=0):
         owners = array("H", [owner for owner, _ in self.outputs])
         task_ids = array("Q", range(100, 100 + len(self.outputs)))
         starts = array("Q", [output.offsets[index] for _, output in self.outputs])
@@ -67,8 +81,7 @@ class Hosts:
         lengths = array("Q", [end - start for start, end in zip(starts, ends, strict=True)])
         shared = encode_outputs(self.locations, owners, task_ids)
         payload = {payload_key(SHUFFLE, index): (shared, starts.tobytes(), lengths.tobytes())}
-        task = TaskContext(env=self.envs[executor], payload=payload)
-        return list(reader.read(dependency, index, task))
+        return TaskContext(env=self.envs[executor], payload=payload)
 
 
 def dependency(partitions=3, aggregator=None, combine=False, function=portable_hash):
@@ -261,3 +274,63 @@ def test_map_outputs_are_compressed_as_is_set(tmp_path, combine):
         sizes.append(hosts.write(shuffle, records).offsets[-1])
         assert sorted(hosts.read(shuffle, 0) + hosts.read(shuffle, 1)) == sorted(records)
     assert sizes[0] < sizes[1] / 2
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_a_full_disk_is_named_with_its_room_and_leaves_no_file(tmp_path, monkeypatch, combine):
+    hosts = Hosts(tmp_path)
+
+    def no_room(self, file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SegmentWriter, "_write_segments", no_room)
+    with pytest.raises(DiskFull) as caught:
+        hosts.write(dependency(2, ADD, combine), word_pairs(100))
+    assert hosts.envs[0].local_dir in str(caught.value)
+    assert "bytes are free" in str(caught.value)
+    assert "spark.local.dir" in str(caught.value)
+    assert os.listdir(hosts.envs[0].local_dir) == []
+
+
+def test_a_spill_that_finds_no_room_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        files, "anonymous_file", lambda _: os.fdopen(os.open("/dev/full", os.O_WRONLY), "wb", 1024)
+    )
+    spills = SpillFile(str(tmp_path))
+    with pytest.raises(DiskFull, match="No space left on device"):
+        spills.append([bytes(4096)])
+    spills.close()
+
+
+def test_records_are_dealt_evenly_and_in_order_whatever_they_are(tmp_path):
+    hosts = Hosts(tmp_path)
+    dealt = ShuffleDependency(SimpleNamespace(num_partitions=2), Dealer(8), SHUFFLE, None, False)
+    records = [{"not": "hashable"}, "no pair", *range(2_995)]
+    output = hosts.write(dealt, records)
+    assert output.records == len(records)
+    parts = [hosts.read_items(dealt, index) for index in range(8)]
+    assert {len(part) for part in parts} <= {len(records) // 8, len(records) // 8 + 1}
+    numbers = [[item for item in part if type(item) is int] for part in parts]
+    assert all(part == sorted(part) for part in numbers)
+    assert sorted(item for part in numbers for item in part) == list(range(2_995))
+
+
+def test_many_partitions_take_no_more_memory_than_few(tmp_path):
+    hosts = Hosts(tmp_path)
+    wide = dependency(20_000, function=lambda key: key)
+    hosts.write(wide, [(number, "x") for number in range(60_000)])
+    assert hosts.read(wide, 7) == [(7, "x"), (20_007, "x"), (40_007, "x")]
+
+
+def test_what_a_task_reads_and_spills_is_counted(tmp_path):
+    hosts = Hosts(tmp_path, conf={"spark.python.worker.memory": "1m"})
+    plain = dependency(1)
+    output = hosts.write(plain, [(number, number) for number in range(5_000)])
+    task = hosts.reading(plain, 0)
+    assert len(list(reader.read(plain, 0, task))) == 5_000
+    assert task.counters.read_records == 5_000
+    assert task.counters.read_bytes == output.offsets[-1]
+    combined = dependency(1, GROUP, False)
+    task = hosts.reading(combined, 0)
+    assert len(list(reader.read(combined, 0, task))) == 5_000
+    assert task.counters.disk_spilled_bytes > 0
