@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from minimesos.spark import RDD, SparkContext
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.lineage import Lineage
 from minimesos.spark.resultiterable import ResultIterable
+from minimesos.spark.shuffle.memory import MemoryLimit
 
 
 def shuffles(rdd: Lineage[Any]) -> int:
@@ -165,3 +167,17 @@ def test_grouping_and_joining_values_of_user_classes(sc: SparkContext) -> None:
         (0, 2),
         (1, 4),
     ]
+
+
+def test_joins_and_products_of_keys_larger_than_memory(
+    sc: SparkContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryLimit, "exceeded", lambda self: True)
+    left = sc.parallelize([(0, n) for n in range(300)], 3)
+    right = sc.parallelize([(0, -n) for n in range(200)] + [(1, 1)], 2)
+    joined = left.rightOuterJoin(right).collect()
+    assert Counter(joined) == Counter(
+        [(0, (n, -m)) for n in range(300) for m in range(200)] + [(1, (None, 1))]
+    )
+    assert left.cartesian(right).count() == 300 * 201
+    assert [sum(values) for _, values in left.groupByKey().collect()] == [sum(range(300))]

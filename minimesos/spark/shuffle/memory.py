@@ -33,7 +33,7 @@ and in the interpreter's free list of tuples."""
 _LOOKS_TO_LIMIT = 64
 """Of the limit, an operator takes about one such part unseen."""
 
-_LOOKS_SKIPPED_MAX = 10
+_LOOKS_SKIPPED_MAX = 3
 """Between two looks, while memory hardly grows: a look costs as much as some fifty records."""
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

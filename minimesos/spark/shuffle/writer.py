@@ -2,8 +2,9 @@
 
 With map-side combine, records first meet in one dict, and the partitioner is asked once per
 distinct key instead of once per record. Without it, records go to a pair of lists per partition,
-encoded whenever those hold a block's worth. What is over the memory limit is spilled; the reduce
-side merges combiners of one key from several blocks anyway, so spills are only copied, not merged.
+encoded whenever those hold a block's worth; a repartition has no keys, and one list per partition.
+What is over the memory limit is spilled; the reduce side merges combiners of one key from several
+blocks anyway, so spills are only copied, not merged.
 
 Called by `scheduler.task` in a worker process.
 """
@@ -38,9 +39,11 @@ _COMBINE_FRACTION = 0.9
 """Of the worker's memory: a map task holds the input's buffers besides the combiners."""
 
 _BUCKETS_FRACTION = 0.5
+"""Of the worker's memory: above it, what is in the lists is encoded, however little it is."""
 _BUCKETS_BYTES = 32 * 1024 * 1024
-"""For the blocks, encoded, that are being collected, of all partitions together."""
+"""For what is in the lists of all partitions together, as it would be encoded."""
 _PARTITIONS_PER_RECORD = 4
+"""Lists that are looked at, whether they make a block, for each record."""
 
 _HASHED_AS_THEY_ARE = frozenset({str, int, float, bool, bytes})
 """Types for which `portable_hash` is `hash`."""
@@ -48,7 +51,7 @@ _HASHED_AS_THEY_ARE = frozenset({str, int, float, bool, bytes})
 
 @dataclass(frozen=True, slots=True)
 class MapOutput:
-    """What a map task has written: offsets of the segments, and measures."""
+    """What a map task has written: offsets of the segments, and how many records it read."""
 
     offsets: array[int]
     records: int
