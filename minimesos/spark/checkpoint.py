@@ -4,8 +4,9 @@
 what is made of it has succeeded, one more job writes its partitions. Then the RDD becomes one that
 reads them: its parents, and what their shuffles have left, can be garbage.
 
-Reliable checkpoints are files in storage that all executors share; local ones are partitions that
-executors keep, and go with them.
+Reliable checkpoints are files in storage that all executors share; local ones are cached
+partitions, which go with their executors. Where there are several executors, an RDD with a local
+one keeps its parents, for tasks that run where a partition is not.
 
 Source: Spark's RDDCheckpointData, ReliableRDDCheckpointData and LocalRDDCheckpointData.
 """
@@ -27,6 +28,7 @@ from minimesos.spark.io.save import save_checkpoint
 from minimesos.spark.lineage import Lineage
 from minimesos.spark.rdd import RDD
 from minimesos.spark.setting_kinds import Texts
+from minimesos.spark.settings.application import MASTER
 from minimesos.spark.settings.storage import CHECKPOINT_COMPRESS, CLEAN_CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ class Checkpoints:
         """Begin without a directory. `cut` calls a function while no job runs, or returns False."""
         self._conf = conf
         self._cut = cut
+        master = MASTER.read(conf) or ""
+        self._has_one_executor = not master.startswith(("local-cluster", "mesos"))
         self._marked: weakref.WeakSet[Lineage[Any]] = weakref.WeakSet()
         self._at_work = threading.local()
         self.directory: str | None = None
@@ -92,9 +96,9 @@ class Checkpoints:
         self.shown_directory: str | None = None
         """The same for people, as a URL."""
 
-    def set_directory(self, path: str, is_shared_needed: bool) -> None:
+    def set_directory(self, path: str) -> None:
         """Make a directory of our own in `path`. Raises SparkException if that cannot be."""
-        if is_shared_needed and scheme_of(path) in (None, "file"):
+        if not self._has_one_executor and scheme_of(path) in (None, "file"):
             _log.warning(
                 "Spark is not running in local mode, therefore the checkpoint directory must be "
                 "storage that all hosts share",
@@ -149,7 +153,11 @@ class Checkpoints:
         count = rdd.num_partitions
         if mark.is_local:
             rdd.context.run_job(rdd, _fill_cache)
-            self._become(rdd, mark, LocallyCheckpointedRDD, {"_num_partitions": count})
+            if self._has_one_executor:
+                self._become(rdd, mark, LocallyCheckpointedRDD, {"_num_partitions": count})
+            else:
+                # A task may run where the block is not, and executors do not ask each other.
+                mark.is_cut = True
             return
         if mark.path is None:
             path = f"{self.directory}/rdd-{rdd.rdd_id}"

@@ -323,8 +323,7 @@ class SparkContext(Sources, Shipping, JobControl, Profiling, JvmOnlySources):
 
     def setCheckpointDir(self, dirName: str) -> None:
         """Say where checkpoints are written, each application in a directory of its own there."""
-        is_local = self.master.startswith("local") and not self.master.startswith("local-cluster")
-        self.checkpoints.set_directory(dirName, is_shared_needed=not is_local)
+        self.checkpoints.set_directory(dirName)
 
     def getCheckpointDir(self) -> str | None:
         """Return the URL of this application's checkpoints; None if no directory was set."""
