@@ -453,6 +453,8 @@ class TaskScheduler:
                 self._see_who_may_run(task_set, now)
         else:
             self._dispatcher.timer_fired(name, now)
+            if name == EXCLUSION_TIMER:
+                self._await_excluded(now)
 
     def _watch_slow(self, now: float) -> None:
         """Look for slow tasks after a while, as long as there may be some."""
@@ -511,7 +513,13 @@ class TaskScheduler:
             if executor_id in self.executors:
                 self.executor_lost(executor_id, "excluded, because tasks failed there", False, now)
                 self._effects.append(KillExecutors((executor_id,)))
-        back_at_s = self._exclusion.expires_at_s(now)
+        self._await_excluded(now)
+        for task_set in self.active():
+            self._see_who_may_run(task_set, now)
+
+    def _await_excluded(self, now: float) -> None:
+        """Give work to executors again once the application takes them back."""
+        back_at_s = self._exclusion.expires_at_s(now) if self._exclusion is not None else None
         if back_at_s is not None:
             self._dispatcher.set_timer(EXCLUSION_TIMER, back_at_s)
 

@@ -182,3 +182,16 @@ def test_settings_are_read_and_must_agree():
     assert Limits.of(conf).exclusion == dataclasses.replace(ExclusionSettings(), timeout_s=300)
     with pytest.raises(InvalidValue, match="maxTaskAttemptsPerNode"):
         check({**conf, "spark.task.maxFailures": "2"})
+
+
+def test_who_is_excluded_last_comes_back_too(new_cluster):
+    cluster = new_cluster(executors=2, limits=excluding(timeout_s=50, unschedulable_s=500))
+    cluster.duration = lambda stage, partition: 0.1
+    numbers(cluster, 8).map(failing_on("0")).collect()
+    cluster.advance(10)
+    cluster.kill(cluster.executors["0"])
+    cluster.add_executor()
+    numbers(cluster, 8).map(failing_on("1")).collect()
+    assert set(numbers(cluster, 8).map(failing_on()).collect()) == {"2"}
+    cluster.advance(60)
+    assert set(numbers(cluster, 8).map(failing_on()).collect()) == {"1", "2"}
