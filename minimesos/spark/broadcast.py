@@ -17,7 +17,7 @@ from minimesos.spark import closure
 from minimesos.spark.env import Location, WorkerEnv
 from minimesos.spark.errors import PySparkRuntimeError
 from minimesos.spark.io.compression import codec_of
-from minimesos.spark.io.pieces import load_pieces, write_pieces
+from minimesos.spark.io.pieces import PieceWriter, load_pieces
 from minimesos.spark.setting_kinds import Texts
 from minimesos.spark.settings.storage import (
     BROADCAST_BLOCK_SIZE,
@@ -51,19 +51,23 @@ class Broadcast(Generic[T]):
         self._value: T | None = value
         self._forget: Callable[[], None] | None = forget
         path = os.path.join(location.root, file_name(broadcast_id))
-        try:
-            data = closure.dumps(value)
-        except pickle.PicklingError as error:
-            raise pickle.PicklingError(f"Could not serialize broadcast: {error}") from error
         os.makedirs(location.root, exist_ok=True)
-        with open(path, "wb") as file:
-            write_pieces(
-                file,
-                data,
-                BROADCAST_BLOCK_SIZE.read(conf),
-                codec_of(conf, BROADCAST_COMPRESS),
-                BROADCAST_CHECKSUM.read(conf),
-            )
+        try:
+            with open(path, "wb") as file:
+                pieces = PieceWriter(
+                    file,
+                    BROADCAST_BLOCK_SIZE.read(conf),
+                    codec_of(conf, BROADCAST_COMPRESS),
+                    BROADCAST_CHECKSUM.read(conf),
+                )
+                closure.dump(value, pieces)
+                pieces.finish()
+        except pickle.PicklingError as error:
+            os.unlink(path)
+            raise pickle.PicklingError(f"Could not serialize broadcast: {error}") from error
+        except BaseException:
+            os.unlink(path)
+            raise
         # Also when the program drops its last reference: closures that use it hold one.
         self._discard = weakref.finalize(self, _discard, path, forget)
         self._discard.atexit = False

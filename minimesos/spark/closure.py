@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from minimesos.spark.errors import PySparkRuntimeError
 
@@ -27,6 +27,14 @@ _REPR_MAX = 80
 
 _CALLS_PER_STEP = 8
 _CALLS_BESIDES = 1000
+
+
+class Writable(Protocol):
+    """What a pickle can be written to, part by part."""
+
+    def write(self, data: Any, /) -> object:
+        """Take any bytes-like object."""
+        ...
 
 
 class _Travelling(threading.local):
@@ -80,6 +88,18 @@ def dumps(value: Any) -> bytes:
     except Exception as error:
         raise pickle.PicklingError(_explain(value, error, cloudpickle.dumps)) from error
     return data
+
+
+def dump(value: Any, file: Writable) -> None:
+    """Pickle a value into a file like `dumps`. Raises PicklingError, and what the file raises."""
+    import cloudpickle
+
+    try:
+        cloudpickle.dump(value, file, protocol=pickle.HIGHEST_PROTOCOL)
+    except OSError:
+        raise  # no room for it
+    except Exception as error:
+        raise pickle.PicklingError(_explain(value, error, cloudpickle.dumps)) from error
 
 
 def refuse_stray(rdd: Lineage[Any]) -> None:

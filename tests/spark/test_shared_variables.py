@@ -174,3 +174,34 @@ def test_broadcasts_are_compressed_and_checked_as_is_set(
         if switch == "true":
             with pytest.raises(Exception, match="checksum of a piece is wrong"):
                 sc.parallelize([0], 1).map(lambda i: shared.value[i]).collect()
+
+
+def test_a_broadcast_that_cannot_be_pickled_leaves_no_file(sc: SparkContext) -> None:
+    with pytest.raises(pickle.PicklingError, match="Could not serialize broadcast: .*generator"):
+        sc.broadcast([bytes(10_000), (each for each in ())])
+    assert list(Path(sc._runner.driver_location.root).glob("broadcast_*")) == []
+
+
+def test_a_broadcast_may_hold_another_one(sc: SparkContext) -> None:
+    inner = sc.broadcast({"a": 1})
+    outer = sc.broadcast([inner, "b"])
+    assert sc.parallelize(["a"], 1).map(lambda key: outer.value[0].value[key]).collect() == [1]
+
+
+def test_a_broadcast_that_was_destroyed_fails_the_job_that_names_it(sc: SparkContext) -> None:
+    shared = sc.broadcast(7)
+    shared.destroy()
+    with pytest.raises(Exception, match="Broadcast 0 was destroyed"):
+        sc.parallelize([1], 1).map(lambda x: x + shared.value).collect()
+
+
+def test_a_broadcast_in_a_cycle_of_garbage_is_removed_everywhere(
+    sc: SparkContext, runner: Any
+) -> None:
+    holder: dict[str, Any] = {"shared": sc.broadcast([1, 2])}
+    holder["itself"] = holder
+    assert sc.parallelize([0], 1).map(lambda i: holder["shared"].value[i]).collect() == [1]
+    del holder
+    gc.collect()
+    assert ("broadcast", 0) in runner.cleaned
+    assert list(Path(runner.driver_location.root).glob("broadcast_*")) == []

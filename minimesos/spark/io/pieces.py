@@ -12,30 +12,73 @@ import io
 import pickle
 import struct
 import zlib
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from minimesos.errors import MinimesosError
 from minimesos.spark.io.compression import PLAIN, Codec, compress, decompress
 
-_HEADER = struct.Struct("<B?QI")  # codec, whether there is a checksum, length, checksum
+_HEADER = struct.Struct("<B?QI")
 
 
-def write_pieces(
-    file: IO[bytes], data: bytes, piece_bytes: int, codec: Codec | None, is_checked: bool
-) -> None:
-    """Write data in pieces of so many bytes, compressed from the first one on if that pays."""
-    view = memoryview(data)
-    for start in range(0, len(view), piece_bytes):
-        number, piece = compress(view[start : start + piece_bytes], codec)
+class _Header(NamedTuple):
+    """What is ahead of a piece."""
+
+    codec: int
+    is_checked: bool
+    length: int
+    checksum: int
+
+
+class PieceWriter:
+    """A file for a pickler that cuts what comes into pieces; `finish` writes the last one.
+
+    They are compressed from the first one on if that pays. Large parts are cut where they are, so
+    that no second copy of them is made.
+    """
+
+    def __init__(
+        self, file: IO[bytes], piece_bytes: int, codec: Codec | None, is_checked: bool
+    ) -> None:
+        self._file = file
+        self._piece_bytes = piece_bytes
+        self._codec = codec
+        self._is_checked = is_checked
+        self._rest = bytearray()
+
+    def write(self, data: Any) -> int:
+        """Take the next part, any bytes-like object."""
+        with memoryview(data).cast("B") as view:
+            start = 0
+            if self._rest or len(view) < self._piece_bytes:
+                start = self._piece_bytes - len(self._rest)
+                self._rest += view[:start]
+                if len(self._rest) < self._piece_bytes:
+                    return len(view)
+                self.finish()
+            while len(view) - start >= self._piece_bytes:
+                self._put(view[start : start + self._piece_bytes])
+                start += self._piece_bytes
+            self._rest += view[start:]
+            return len(view)
+
+    def finish(self) -> None:
+        """Write what is left as a piece."""
+        if self._rest:
+            with memoryview(self._rest) as view:
+                self._put(view)
+            self._rest.clear()
+
+    def _put(self, view: memoryview) -> None:
+        number, piece = compress(view, self._codec)
         if number == PLAIN:
-            codec = None  # numbers, images: the rest will be like this
-        checksum = zlib.adler32(piece) if is_checked else 0
-        file.write(_HEADER.pack(number, is_checked, len(piece), checksum))
-        file.write(piece)
+            self._codec = None  # numbers, images: the rest will be like this
+        checksum = zlib.adler32(piece) if self._is_checked else 0
+        self._file.write(_HEADER.pack(number, self._is_checked, len(piece), checksum))
+        self._file.write(piece)
 
 
 def load_pieces(file: IO[bytes]) -> Any:
-    """Unpickle what `write_pieces` has written; the caller trusts it.
+    """Unpickle what was written by a `PieceWriter`; the caller trusts it.
 
     Raises MinimesosError if it is not what was written, and what unpickling raises.
     """
@@ -54,24 +97,34 @@ class _Pieces(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill some of a buffer; returns how many bytes, 0 at the end. Raises MinimesosError."""
-        if not self._piece:
-            self._piece = memoryview(self._next())
         target = memoryview(buffer).cast("B")
+        if not self._piece:
+            header = self._header()
+            if header is None:
+                return 0
+            if header.codec == PLAIN and header.length <= len(target):
+                self._fill(target[: header.length], header)
+                return header.length
+            piece = memoryview(bytearray(header.length))
+            self._fill(piece, header)
+            self._piece = memoryview(decompress(piece, header.codec))
         size = min(len(target), len(self._piece))
         target[:size] = self._piece[:size]
         self._piece = self._piece[size:]
         return size
 
-    def _next(self) -> bytes | memoryview:
-        header = self._file.read(_HEADER.size)
-        if not header:
-            return b""
-        if len(header) < _HEADER.size:
+    def _header(self) -> _Header | None:
+        data = self._file.read(_HEADER.size)
+        if not data:
+            return None
+        if len(data) < _HEADER.size:
             raise MinimesosError("the data ends within the header of a piece")
-        number, is_checked, length, checksum = _HEADER.unpack(header)
-        piece = self._file.read(length)
-        if len(piece) != length:
-            raise MinimesosError(f"the data ends after {len(piece)} bytes of a piece of {length}")
-        if is_checked and zlib.adler32(piece) != checksum:
+        return _Header(*_HEADER.unpack(data))
+
+    def _fill(self, target: memoryview, header: _Header) -> None:
+        """Read a piece to where it belongs."""
+        size = self._file.readinto(target)  # type: ignore[attr-defined] # all binary files have it
+        if size != header.length:
+            raise MinimesosError(f"the data ends after {size} bytes of a piece of {header.length}")
+        if header.is_checked and zlib.adler32(target) != header.checksum:
             raise MinimesosError("the checksum of a piece is wrong: it was damaged on its way")
-        return decompress(piece, number)

@@ -10,7 +10,7 @@ import pytest
 
 from minimesos.errors import MinimesosError
 from minimesos.spark.io.compression import DEFAULT, Codec, find_codec
-from minimesos.spark.io.pieces import load_pieces, write_pieces
+from minimesos.spark.io.pieces import PieceWriter, load_pieces
 
 TEXT = [f"word {number}" for number in range(20_000)]
 
@@ -19,7 +19,9 @@ def written(
     value: object, piece_bytes: int = 10_000, codec: Codec | None = DEFAULT, checked: bool = True
 ) -> bytes:
     file = io.BytesIO()
-    write_pieces(file, pickle.dumps(value), piece_bytes, codec, checked)
+    pieces = PieceWriter(file, piece_bytes, codec, checked)
+    pickle.dump(value, pieces)  # type: ignore[arg-type] # it can be written to
+    pieces.finish()
     return file.getvalue()
 
 
