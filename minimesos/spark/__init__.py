@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from minimesos.spark.serializers import CPickleSerializer, MarshalSerializer
     from minimesos.spark.statcounter import StatCounter
     from minimesos.spark.status import SparkJobInfo, SparkStageInfo, StatusTracker
-    from minimesos.spark.storage import StorageLevel
+    from minimesos.spark.storage_level import StorageLevel
     from minimesos.spark.taskcontext import TaskContext
 
 _MODULES = {
@@ -40,7 +40,7 @@ _MODULES = {
     "SparkStageInfo": "status",
     "StatCounter": "statcounter",
     "StatusTracker": "status",
-    "StorageLevel": "storage",
+    "StorageLevel": "storage_level",
     "TaskContext": "taskcontext",
     "inheritable_thread_target": "inheritable_threads",
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from minimesos.spark import callsite, closure
 from minimesos.spark.dependency import Dependency, NarrowDependency, ShuffleDependency
 from minimesos.spark.errors import IllegalArgumentException, PySparkRuntimeError, PySparkTypeError
-from minimesos.spark.storage import StorageLevel
+from minimesos.spark.storage_level import StorageLevel
 
 if TYPE_CHECKING:
     from minimesos.spark.checkpoint import Mark

@@ -1,10 +1,10 @@
-"""Cached partitions: storage levels, and the blocks that one worker process keeps.
+"""Cached partitions: the blocks that one worker process keeps.
 
 A block in memory is the list of live items, so reading it again costs nothing; it stays in the
 worker that made it, and the scheduler sends tasks back there. Functions over a cached RDD must
-therefore not change its items in place. Blocks on disk lie in the executor's
-directory, where all its workers find them. Replication and off-heap memory are accepted as levels
-and treated as one copy in memory and on disk.
+therefore not change its items in place. OFF_HEAP, or a setting, has it as bytes instead. Blocks on
+disk lie in the executor's directory, where all its workers find them, also after the death of the
+one that made them; so do the second copies of replicated levels.
 
 Source: Spark's RDD programming guide, "RDD Persistence".
 """
@@ -16,12 +16,13 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minimesos.spark.io.compression import Codec, codec_of
 from minimesos.spark.setting_kinds import MIB
 from minimesos.spark.settings.executors import EXECUTOR_MEMORY, MEMORY_FRACTION, reuses_workers
-from minimesos.spark.settings.storage import RDD_COMPRESS
+from minimesos.spark.settings.storage import CACHE_SERIALIZED, RDD_COMPRESS
+from minimesos.spark.storage_level import StorageLevel
 
 if TYPE_CHECKING:
     from minimesos.spark.lineage import Lineage
@@ -38,77 +39,6 @@ _REFERENCE_BYTES = 8
 _SAMPLE_DEPTH = 4
 
 
-class StorageLevel:
-    """Where partitions are kept: disk, memory or both, in what form, and how often."""
-
-    __slots__ = ("deserialized", "replication", "useDisk", "useMemory", "useOffHeap")
-
-    NONE: ClassVar[StorageLevel]
-    DISK_ONLY: ClassVar[StorageLevel]
-    DISK_ONLY_2: ClassVar[StorageLevel]
-    DISK_ONLY_3: ClassVar[StorageLevel]
-    MEMORY_ONLY: ClassVar[StorageLevel]
-    MEMORY_ONLY_2: ClassVar[StorageLevel]
-    MEMORY_AND_DISK: ClassVar[StorageLevel]
-    MEMORY_AND_DISK_2: ClassVar[StorageLevel]
-    OFF_HEAP: ClassVar[StorageLevel]
-    MEMORY_AND_DISK_DESER: ClassVar[StorageLevel]
-
-    def __init__(
-        self,
-        useDisk: bool,
-        useMemory: bool,
-        useOffHeap: bool,
-        deserialized: bool,
-        replication: int = 1,
-    ) -> None:
-        self.useDisk = useDisk
-        self.useMemory = useMemory
-        self.useOffHeap = useOffHeap
-        self.deserialized = deserialized
-        self.replication = replication
-
-    def _fields(self) -> tuple[bool, bool, bool, bool, int]:
-        return (
-            self.useDisk,
-            self.useMemory,
-            self.useOffHeap,
-            self.deserialized,
-            self.replication,
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return StorageLevel, self._fields()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, StorageLevel) and self._fields() == other._fields()
-
-    def __hash__(self) -> int:
-        return hash(self._fields())
-
-    def __repr__(self) -> str:
-        return f"StorageLevel({', '.join(map(repr, self._fields()))})"
-
-    def __str__(self) -> str:
-        words = ["Disk"] * self.useDisk + ["Memory"] * self.useMemory
-        words += ["OffHeap"] * self.useOffHeap
-        words.append("Deserialized" if self.deserialized else "Serialized")
-        words.append(f"{self.replication}x Replicated")
-        return " ".join(words)
-
-
-StorageLevel.NONE = StorageLevel(False, False, False, False)
-StorageLevel.DISK_ONLY = StorageLevel(True, False, False, False)
-StorageLevel.DISK_ONLY_2 = StorageLevel(True, False, False, False, 2)
-StorageLevel.DISK_ONLY_3 = StorageLevel(True, False, False, False, 3)
-StorageLevel.MEMORY_ONLY = StorageLevel(False, True, False, False)
-StorageLevel.MEMORY_ONLY_2 = StorageLevel(False, True, False, False, 2)
-StorageLevel.MEMORY_AND_DISK = StorageLevel(True, True, False, False)
-StorageLevel.MEMORY_AND_DISK_2 = StorageLevel(True, True, False, False, 2)
-StorageLevel.OFF_HEAP = StorageLevel(True, True, True, False)
-StorageLevel.MEMORY_AND_DISK_DESER = StorageLevel(True, True, False, True)
-
-
 class BlockId(NamedTuple):
     """One partition of one RDD."""
 
@@ -117,16 +47,34 @@ class BlockId(NamedTuple):
 
 
 class _Block(NamedTuple):
-    items: list[Any]
+    content: list[Any]
+    """Live items, or encoded batches of them."""
     size_bytes: int
+    is_encoded: bool
     to_disk: bool
+    """Whether it is written when it is evicted."""
+
+    def items(self) -> Iterator[Any]:
+        if not self.is_encoded:
+            return iter(self.content)
+        from minimesos.spark.io.serializers import decode_batch
+
+        return chain.from_iterable(map(decode_batch, self.content))
 
 
 class BlockStore:
     """The cached partitions of one worker: in memory up to a limit, then dropped or on disk."""
 
-    def __init__(self, limit_bytes: int, directory: str, compression: Codec | None = None) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        directory: str,
+        compression: Codec | None = None,
+        encodes: bool = False,
+    ) -> None:
+        """Keep bytes in memory if it `encodes`; live objects otherwise, but for OFF_HEAP."""
         self._limit_bytes = limit_bytes
+        self._encodes = encodes
         self._compression = compression
         self._directory = directory
         self._blocks: OrderedDict[BlockId, _Block] = OrderedDict()
@@ -145,7 +93,8 @@ class BlockStore:
         executor_mib = EXECUTOR_MEMORY.read(conf)
         fraction = MEMORY_FRACTION.read(conf)
         share = (executor_mib - _RESERVED_MIB) * MIB * fraction / max(workers, 1)
-        return cls(max(int(share), _LIMIT_BYTES_MIN), directory, compression)
+        limit_bytes = max(int(share), _LIMIT_BYTES_MIN)
+        return cls(limit_bytes, directory, compression, CACHE_SERIALIZED.read(conf))
 
     @property
     def memory_bytes(self) -> int:
@@ -161,9 +110,10 @@ class BlockStore:
         block = self._blocks.get(block_id)
         if block is not None:
             self._blocks.move_to_end(block_id)
-            return iter(block.items)
+            return block.items()
         level = rdd.storage_level
-        if level.useDisk and os.path.exists(self._path(block_id)):
+        has_file = level.useDisk or level.replication > 1
+        if has_file and os.path.exists(self._path(block_id)):
             return self._read(block_id)
         items = rdd.compute(index, task)
         if level.useMemory:
@@ -187,23 +137,35 @@ class BlockStore:
     def _keep(
         self, block_id: BlockId, items: Iterator[Any], level: StorageLevel, task: TaskContext
     ) -> Iterator[Any]:
-        kept: list[Any] = []
-        size_bytes = 0
-        while chunk := list(islice(items, _UNROLL_CHUNK)):
-            kept += chunk
-            size_bytes += estimate_bytes(chunk)
+        is_encoded = level.useOffHeap or (self._encodes and not level.deserialized)
+        block = _Block([], 0, is_encoded, level.useDisk)
+        for content, size_bytes in self._unrolled(items, is_encoded):
+            block.content.extend(content)
+            block = block._replace(size_bytes=block.size_bytes + size_bytes)
+            size_bytes = block.size_bytes
             if size_bytes > self._limit_bytes or not self._make_room(size_bytes, block_id.rdd_id):
-                rest = chain(kept, items)
+                rest = chain(block.items(), items)
                 return self._keep_on_disk(block_id, rest, task) if level.useDisk else rest
-        self._blocks[block_id] = _Block(kept, size_bytes, level.useDisk)
-        self._memory_bytes += size_bytes
+        self._blocks[block_id] = block
+        self._memory_bytes += block.size_bytes
+        if level.replication > 1:
+            self._write(block_id, block)
         task.stored_blocks.append(block_id)
-        return iter(kept)
+        return block.items()
+
+    def _unrolled(self, items: Iterator[Any], is_encoded: bool) -> Iterator[tuple[list[Any], int]]:
+        """Yield parts of a block's content with their sizes."""
+        if is_encoded:
+            for batch in self._encoded(items):
+                yield [batch], len(batch)
+            return
+        while chunk := list(islice(items, _UNROLL_CHUNK)):
+            yield chunk, estimate_bytes(chunk)
 
     def _keep_on_disk(
         self, block_id: BlockId, items: Iterator[Any], task: TaskContext
     ) -> Iterator[Any]:
-        self._write(block_id, items)
+        self._write_batches(self._path(block_id), self._encoded(items))
         task.stored_blocks.append(block_id)
         return self._read(block_id)
 
@@ -225,21 +187,31 @@ class BlockStore:
             block = self._blocks.pop(block_id)
             self._memory_bytes -= block.size_bytes
             if block.to_disk:
-                self._write(block_id, block.items)
+                self._write(block_id, block)
         return True
 
     def _path(self, block_id: BlockId) -> str:
         return os.path.join(self._directory, f"rdd_{block_id.rdd_id}_{block_id.partition}")
 
-    def _write(self, block_id: BlockId, items: Iterable[Any]) -> None:
-        from minimesos.spark.io.serializers import write_batches
-
+    def _write(self, block_id: BlockId, block: _Block) -> None:
+        """Write a block, unless a copy of it is there."""
         path = self._path(block_id)
+        if os.path.exists(path):
+            return
+        batches = block.content if block.is_encoded else self._encoded(block.content)
+        self._write_batches(path, batches)
+
+    def _encoded(self, items: Iterable[Any]) -> Iterable[bytes]:
+        from minimesos.spark.io.serializers import encode_batches
+
+        return encode_batches(items, compression=self._compression)
+
+    def _write_batches(self, path: str, batches: Iterable[bytes]) -> None:
         unfinished = f"{path}.{os.getpid()}"
         os.makedirs(self._directory, exist_ok=True)
         try:
             with open(unfinished, "wb") as file:
-                write_batches(file, items, compression=self._compression)
+                file.writelines(batches)
             os.replace(unfinished, path)
         finally:
             _unlink(unfinished)

@@ -177,7 +177,7 @@ def test_broadcasts_are_compressed_and_checked_as_is_set(
 
 
 def test_a_broadcast_that_cannot_be_pickled_leaves_no_file(sc: SparkContext) -> None:
-    with pytest.raises(pickle.PicklingError, match="Could not serialize broadcast: .*generator"):
+    with pytest.raises(pickle.PicklingError, match=r"Could not serialize broadcast: .*generator"):
         sc.broadcast([bytes(10_000), (each for each in ())])
     assert list(Path(sc._runner.driver_location.root).glob("broadcast_*")) == []
 
@@ -198,10 +198,12 @@ def test_a_broadcast_that_was_destroyed_fails_the_job_that_names_it(sc: SparkCon
 def test_a_broadcast_in_a_cycle_of_garbage_is_removed_everywhere(
     sc: SparkContext, runner: Any
 ) -> None:
-    holder: dict[str, Any] = {"shared": sc.broadcast([1, 2])}
-    holder["itself"] = holder
-    assert sc.parallelize([0], 1).map(lambda i: holder["shared"].value[i]).collect() == [1]
-    del holder
+    def use() -> None:
+        holder: dict[str, Any] = {"shared": sc.broadcast([1, 2])}
+        holder["itself"] = holder
+        assert sc.parallelize([0], 1).map(lambda i: holder["shared"].value[i]).collect() == [1]
+
+    use()
     gc.collect()
     assert ("broadcast", 0) in runner.cleaned
     assert list(Path(runner.driver_location.root).glob("broadcast_*")) == []

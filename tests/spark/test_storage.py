@@ -178,3 +178,63 @@ def test_blocks_on_disk_are_compressed_if_that_is_set(tmp_path: Path) -> None:
             assert len(list(worker.blocks.get_or_compute(rdd, 0, task))) == 50_000
         sizes.append((directory / "rdd_1_0").stat().st_size)
     assert sizes[0] < sizes[1] / 3
+
+
+def test_off_heap_keeps_bytes_in_memory_and_reads_them_back(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, 3)
+    rdd = Counted(0, StorageLevel.OFF_HEAP)
+    assert worker.read(rdd).stored_blocks == [(0, 0)]
+    worker.read(rdd)
+    assert rdd.computed == 1
+    assert 0 < worker.blocks.memory_bytes < ITEMS_BYTES / 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_setting_has_all_levels_keep_bytes_but_for_those_that_are_deserialized(
+    tmp_path: Path,
+) -> None:
+    worker = Worker(tmp_path, 0)
+    settings = {"spark.minimesos.cache.serialized": "true"}
+    worker.blocks = BlockStore.of(settings, 1, str(tmp_path))
+    worker.read(Counted(0, StorageLevel.MEMORY_ONLY))
+    as_bytes = worker.blocks.memory_bytes
+    worker.read(Counted(1, StorageLevel.MEMORY_AND_DISK_DESER))
+    assert as_bytes < ITEMS_BYTES / 4
+    assert worker.blocks.memory_bytes == as_bytes + ITEMS_BYTES
+
+
+@pytest.mark.parametrize("level", [StorageLevel.OFF_HEAP, StorageLevel.MEMORY_AND_DISK])
+def test_a_partition_that_does_not_fit_goes_on_where_unrolling_stopped(
+    tmp_path: Path, level: StorageLevel
+) -> None:
+    many = list(range(100_000))
+
+    class Many(Counted):
+        def compute(self, index: int, task: TaskContext) -> Iterator[int]:
+            self.computed += 1
+            return iter(many)
+
+    worker = Worker(tmp_path, 10)
+    rdd: Any = Many(0, level)
+    for _ in range(2):
+        assert list(worker.blocks.get_or_compute(rdd, 0, TaskContext(env=worker.env))) == many
+    assert rdd.computed == 1
+    assert worker.blocks.memory_bytes == 0
+    assert (tmp_path / "rdd_0_0").exists()
+
+
+def test_a_second_copy_outlives_the_worker_that_made_the_block(tmp_path: Path) -> None:
+    one, other = Worker(tmp_path, 3), Worker(tmp_path, 3)
+    rdd = Counted(0, StorageLevel.MEMORY_ONLY_2)
+    one.read(rdd)
+    assert one.blocks.memory_bytes == ITEMS_BYTES
+    other.read(rdd)
+    assert rdd.computed == 1
+
+
+def test_a_partition_that_is_read_in_part_is_kept_whole(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, 3)
+    rdd: Any = Counted(0, StorageLevel.MEMORY_ONLY)
+    assert next(worker.blocks.get_or_compute(rdd, 0, TaskContext(env=worker.env))) == ITEMS[0]
+    worker.read(rdd)
+    assert rdd.computed == 1

@@ -34,13 +34,19 @@ def write_batches(
     file: IO[bytes], items: Iterable[Any], batch_size: int = 0, compression: Codec | None = None
 ) -> None:
     """Write all items; `batch_size` items in a batch, 0 for batches near 256 KiB."""
+    file.writelines(encode_batches(items, batch_size, compression))
+
+
+def encode_batches(
+    items: Iterable[Any], batch_size: int = 0, compression: Codec | None = None
+) -> Iterator[bytes]:
+    """Yield what `write_batches` writes, batch by batch."""
     iterator = iter(items)
     records = batch_size or 1
     while batch := list(islice(iterator, records)):
         data = dump_objects(batch)
         number, stored = compress(data, compression)
-        file.write(_LENGTH.pack(number << _CODEC_SHIFT | len(stored)))
-        file.write(stored)
+        yield b"".join((_LENGTH.pack(number << _CODEC_SHIFT | len(stored)), stored))
         if not batch_size:
             wanted = records * _BATCH_BYTES // len(data)
             records = max(1, min(2 * records, wanted, _BATCH_RECORDS_MAX))
@@ -53,3 +59,11 @@ def read_batches(file: IO[bytes]) -> Iterator[list[Any]]:
         number = length >> _CODEC_SHIFT
         data = file.read(length ^ number << _CODEC_SHIFT)
         yield pickle.loads(decompress(data, number))
+
+
+def decode_batch(encoded: bytes) -> list[Any]:
+    """Return a batch that `encode_batches` has yielded; the caller trusts it, it is pickle."""
+    (length,) = _LENGTH.unpack_from(encoded)
+    data = memoryview(encoded)[_LENGTH.size :]
+    batch: list[Any] = pickle.loads(decompress(data, length >> _CODEC_SHIFT))
+    return batch

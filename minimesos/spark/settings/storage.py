@@ -53,6 +53,12 @@ CLEAN_CHECKPOINTS = flag(
     False,
     "Whether the files of a checkpoint are removed once nobody refers to its RDD any more.",
 )
+CACHE_SERIALIZED = flag(
+    "spark.minimesos.cache.serialized",
+    False,
+    "Whether cached partitions are kept in memory as bytes, as PySpark does with all levels but "
+    "MEMORY_AND_DISK_DESER: smaller, but slower to read than live objects.",
+)
 BROADCAST_COMPRESS = flag("spark.broadcast.compress", True, "Whether broadcasts are compressed.")
 BROADCAST_BLOCK_SIZE = size_bytes(
     "spark.broadcast.blockSize",
