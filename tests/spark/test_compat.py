@@ -20,7 +20,7 @@ from minimesos.spark.compat import (
     pyspark_alias,
     uninstall,
 )
-from minimesos.spark.compat.names import MODULES
+from minimesos.spark.compat.names import MISSING, MODULES
 from minimesos.spark.errors import PySparkRuntimeError, SparkException
 
 from .conftest import StartContext
@@ -56,9 +56,16 @@ def python(tmp_path: Path, program: str, *options: str) -> str:
 def test_every_name_of_the_table_is_there(
     alias: ModuleType, module: str, name: str, request: pytest.FixtureRequest
 ) -> None:
-    if name in ("BarrierTaskContext", "BarrierTaskInfo", "RDDBarrier"):
+    if name in MISSING:
         request.applymarker(pytest.mark.xfail(reason="there are no barrier stages yet"))
     assert getattr(import_module(module), name) is not None
+
+
+def test_a_star_imports_all_that_is_there(alias: ModuleType) -> None:
+    found: dict[str, object] = {}
+    exec("from pyspark import *", found)
+    assert found["SparkContext"] is SparkContext
+    assert not MISSING & set(found)
 
 
 def test_classes_are_those_of_minimesos(alias: ModuleType) -> None:
