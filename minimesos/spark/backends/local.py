@@ -195,7 +195,7 @@ class _Executor:
         self._link.close()
         self._exited.set_result(None)
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
-        reason = f"{how}: {self.reason}" if self.reason else how
+        reason = f"has given up: {self.reason}" if self.reason else how
         self._backend.died(self, f"executor {self.executor_id} (pid {self._process.pid}) {reason}")
 
 

@@ -10,6 +10,8 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Protocol
 
 from minimesos.errors import MinimesosError
@@ -31,6 +33,10 @@ class Cluster(Protocol):
         """Return the master's host:port. Raises MinimesosError if there will never be one."""
         ...
 
+    def watch(self, on_gone: Callable[[str], None]) -> None:
+        """Say why the cluster is gone for good, if that is known before `stop`."""
+        ...
+
     async def stop(self) -> None:
         """The application is over; whoever owns the cluster may end it."""
         ...
@@ -44,6 +50,9 @@ class RunningCluster:
 
     async def address(self) -> str:
         return self._address
+
+    def watch(self, on_gone: Callable[[str], None]) -> None:
+        """A master may always come back."""
 
     async def stop(self) -> None:
         return None
@@ -72,6 +81,7 @@ class PrivateCluster:
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is the driver's; the cluster ends with its stdin
         )
+        self._unwatch: Callable[[], None] = lambda: None
 
     async def address(self) -> str:
         assert self._process.stdout is not None
@@ -82,10 +92,22 @@ class PrivateCluster:
             raise MinimesosError(f"the private cluster ended with {code}; its log is above")
         return line
 
+    def watch(self, on_gone: Callable[[str], None]) -> None:
+        def ended() -> None:
+            self._unwatch()
+            code = self._process.wait()
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+            on_gone(f"the private cluster (pid {self._process.pid}) {how}")
+
+        self._unwatch = _when_exited(self._process.pid, ended)
+
     async def stop(self) -> None:
+        self._unwatch()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
+        if self._process.returncode is not None:
+            return
         try:
             await asyncio.wait_for(_exited(self._process.pid), _STOP_TIMEOUT_S)
         except TimeoutError:
@@ -95,12 +117,20 @@ class PrivateCluster:
 
 async def _exited(pid: int) -> None:
     """Wait for the end of a child. Not in a thread: at interpreter exit none can be started."""
-    loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    descriptor = os.pidfd_open(pid)
-    loop.add_reader(descriptor, ended.set)
+    forget = _when_exited(pid, ended.set)
     try:
         await ended.wait()
     finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
+        forget()
+
+
+def _when_exited(pid: int, callback: Callable[[], None]) -> Callable[[], None]:
+    """Call back when a child ends; what is returned drops that, once or again."""
+    loop = asyncio.get_running_loop()
+    held = ExitStack()
+    descriptor = os.pidfd_open(pid)
+    held.callback(os.close, descriptor)
+    held.callback(loop.remove_reader, descriptor)
+    loop.add_reader(descriptor, callback)
+    return held.close

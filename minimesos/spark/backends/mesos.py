@@ -140,8 +140,10 @@ class MesosBackend:
         self._driver_url = await self._server.start()
         self._held.push_async_callback(self._server.stop)
         self._registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        address = await self._cluster.address()
+        self._cluster.watch(self._cluster_gone)
         self._session = SchedulerSession(
-            await self._cluster.address(),
+            address,
             self._framework,
             random=random.Random(),
             give_up_s=REGISTRATION_TIMEOUT.read(self._conf),
@@ -271,6 +273,10 @@ class MesosBackend:
         self._tell(self._core.disconnected)
         if self._stopping:
             self._all_gone.set()  # nobody is left who could tell
+
+    def _cluster_gone(self, reason: str) -> None:
+        if not self._stopping:
+            self._failed(Failed(reason))
 
     def _failed(self, effect: Failed) -> None:
         error = with_advice(effect.message, self._conf)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 
+import psutil
 import pytest
+
+from minimesos.spark import SparkContext
+from minimesos.spark.errors import SparkException
 
 pytestmark = pytest.mark.integration
 
@@ -21,3 +28,15 @@ def test_a_script_that_does_not_stop_its_context_ends_all_the_same() -> None:
         [sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "10\n", "")
+
+
+def test_a_job_of_a_private_cluster_that_is_killed_fails_at_once() -> None:
+    with SparkContext("local-cluster[1,1,512]", "bereft") as sc:
+        (cluster,) = (each.pid for each in psutil.Process().children())
+
+        def kill_and_wait(_: int) -> None:
+            os.kill(cluster, signal.SIGKILL)
+            threading.Event().wait(60)
+
+        with pytest.raises(SparkException, match=r"the private cluster .* was killed by signal 9"):
+            sc.parallelize([1], 1).foreach(kill_and_wait)
