@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from importlib.metadata import Distribution
 
 import pytest
+from grpc.experimental import aio
+
+from minimesos.runtime.loop import LoopThread
+from tests.leaks import Watch
 
 REQUIRE_ALL = "MINIMESOS_REQUIRE_ALL"
 """Set where everything that tests need is installed: there, a test that is skipped has failed."""
@@ -15,7 +19,30 @@ REQUIRE_ALL = "MINIMESOS_REQUIRE_ALL"
 collect_ignore = [] if any(Distribution.discover(name="pyspark")) else ["pyspark"]
 
 
+@pytest.fixture(scope="session")
+def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """Sees what tests leave behind, in a temporary directory that is theirs alone."""
+    tmp_path_factory.getbasetemp()  # pytest's own stays where it always is
+    LoopThread.shared()  # it stays, as does what gRPC begins with
+    aio.init_grpc_aio()
+    watch = Watch()
+    yield watch
+    watch.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With --leaks an integration test fails that leaves a process, file, socket or thread."""
+    is_integration = request.node.get_closest_marker("integration") is not None
+    if not is_integration or not request.config.getoption("--leaks"):
+        yield
+        return
+    with request.getfixturevalue("watch").leaves_nothing():
+        yield
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--leaks", action="store_true", help="fail tests that leave something behind")
     parser.addoption("--soak", type=int, default=1, help="how many times as many seeds to try")
 
 

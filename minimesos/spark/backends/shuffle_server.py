@@ -51,7 +51,11 @@ from minimesos.spark.backends.proofs import (
     prove,
 )
 from minimesos.spark.backends.shuffle_client import CALL_METHOD, GREET_METHOD
-from minimesos.spark.backends.shuffle_directories import Record, ShuffleDirectories
+from minimesos.spark.backends.shuffle_directories import (
+    CannotUseDirectory,
+    Record,
+    ShuffleDirectories,
+)
 from minimesos.spark.shuffle.service import (
     Application,
     NotRegistered,
@@ -116,7 +120,12 @@ class ShuffleServer:
             raise PortTaken(
                 f"cannot listen at {self._ip}:{self._wanted_port}; somebody else may do so already"
             ) from error
-        self._directories = ShuffleDirectories(self._local_dirs)
+        try:
+            self._directories = ShuffleDirectories(self._local_dirs)
+        except CannotUseDirectory:
+            await server.start()  # gRPC gives back the port only of a server that has run
+            await server.stop(None)
+            raise
         now = self._clock.now()
         for root, record, executors in await asyncio.to_thread(list, self._directories.found()):
             self._registry.restore(*record, dict.fromkeys(executors, root), now)
