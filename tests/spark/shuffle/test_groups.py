@@ -75,15 +75,15 @@ def test_groups_are_the_same_however_short_memory_is(tmp_path_factory, sides, ev
 
 
 def test_a_huge_key_becomes_a_list_in_a_file_and_small_ones_stay_plain_lists(tmp_path):
-    memory = ShortMemory(20)
+    memory = ShortMemory()
     groups = Groups(1, str(tmp_path), memory)
-    groups.add_pairs(0, (("huge" if n % 10 else n, n) for n in range(50_000)))
+    groups.add_pairs(0, (("huge" if n % 10 else n, n) for n in range(8_000)))
     found = {key: values for key, (values,) in groups.items()}
     huge = found.pop("huge")
     assert type(huge) is SpilledList
-    assert len(huge) == 45_000
+    assert len(huge) == 7_200
     for _ in range(2):  # many times
-        assert list(huge) == [n for n in range(50_000) if n % 10]
+        assert list(huge) == [n for n in range(8_000) if n % 10]
     assert {type(values) for values in found.values()} == {list}
     assert memory.counters.disk_spilled_bytes > 0
 
