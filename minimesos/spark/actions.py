@@ -117,6 +117,8 @@ class Actions(Transformations[T]):
         """Return `num` random items, or all (shuffled) if there are fewer and none may repeat."""
         if num < 0:
             raise ValueError("Sample size cannot be negative.")
+        if num > sampling.SAMPLE_SIZE_MAX:
+            raise ValueError(f"Sample size cannot be greater than {sampling.SAMPLE_SIZE_MAX}.")
         total = self.count() if num else 0
         if total == 0:
             return []

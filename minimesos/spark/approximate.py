@@ -72,7 +72,7 @@ class Approximations(Statistics[T]):
         Smaller deviations take more memory. Items must be hashable.
         """
         if relativeSD < _RELATIVE_SD_MIN:
-            raise ValueError(f"relativeSD should be greater than {_RELATIVE_SD_MIN}")
+            raise ValueError(f"relativeSD should be greater than {_RELATIVE_SD_MIN:f}")
         precision = hyperloglog.precision_for(relativeSD)
         sketches = self._run(partial(_sketch, precision))
         return hyperloglog.estimate(hyperloglog.merged(sketches), precision)

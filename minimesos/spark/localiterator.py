@@ -20,7 +20,9 @@ def local_iterator(rdd: RDD[T], prefetch: bool) -> Iterator[T]:
         for index in range(rdd.num_partitions):
             yield from _partition(rdd, index)
         return
-    with ThreadPoolExecutor(max_workers=1) as ahead:
+    context = rdd.context
+    properties = context.local_properties()  # as who cancels the caller's group means these, too
+    with ThreadPoolExecutor(1, "", context.inherit_properties, (properties,)) as ahead:
         pending = None
         for index in range(rdd.num_partitions):
             current = pending or ahead.submit(_partition, rdd, index)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from minimesos.spark.taskcontext import TaskContext
 
 SEED_MAX = sys.maxsize
+SAMPLE_SIZE_MAX = sys.maxsize - int(10.0 * math.sqrt(sys.maxsize))
+"""Of `takeSample`: ten standard deviations below what can be counted."""
 _WARM_UP = 10
 """Draws thrown away after seeding, as near seeds start alike."""
 _KNUTH_MEAN_MAX = 20.0

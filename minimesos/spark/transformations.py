@@ -149,8 +149,10 @@ class Transformations(Lineage[T]):
     def randomSplit(self, weights: list[float], seed: int | None = None) -> list[RDD[T]]:
         """Split into disjoint parts whose sizes are near the weights."""
         total = float(sum(weights))
-        if any(weight < 0 for weight in weights) or total <= 0:
-            raise ValueError("weights must be nonnegative and their sum positive")
+        if any(weight < 0 for weight in weights):
+            raise ValueError("Weights must be nonnegative")
+        if total <= 0:
+            raise ValueError("Sum of weights must be positive")
         seed = sampling.default_split_seed() if seed is None else seed
         bounds = [0.0]
         for weight in weights:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from typing import Any
 
 import pytest
 
-from minimesos.spark import SparkContext
+from minimesos.spark import SparkContext, TaskContext
 
 
 def test_collect_is_in_the_order_of_partitions(sc: SparkContext) -> None:
@@ -130,6 +131,8 @@ def test_take_sample_draws_what_pyspark_draws(sc: SparkContext) -> None:
     assert sc.emptyRDD().takeSample(True, 5) == []
     with pytest.raises(ValueError, match="Sample size cannot be negative"):
         rdd.takeSample(False, -1)
+    with pytest.raises(ValueError, match="greater than 9223372006484770808"):
+        rdd.takeSample(True, sys.maxsize)
 
 
 def test_counting_by_value_and_key(sc: SparkContext) -> None:
@@ -163,6 +166,26 @@ def test_a_local_iterator_runs_one_job_a_partition(sc: SparkContext, runner: Any
     assert len(runner.jobs) == 1
     assert list(items) == [1, 2, 3, 4, 5]
     assert len(runner.jobs) == 3
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_local_iterator_gives_what_comes_before_a_failure(sc: SparkContext, ahead: bool) -> None:
+    items = sc.parallelize(range(3), 3).map(lambda x: 1 // (x - 2)).toLocalIterator(ahead)
+    assert [next(items), next(items)] == [-1, -1]
+    with pytest.raises(ZeroDivisionError):
+        next(items)
+    assert list(sc.emptyRDD().toLocalIterator(ahead)) == []
+
+
+def test_what_is_computed_ahead_has_the_properties_of_the_consumers_thread(
+    sc: SparkContext,
+) -> None:
+    def colour(_: int) -> str | None:
+        task = TaskContext.get()
+        return task.getLocalProperty("colour") if task else None
+
+    sc.setLocalProperty("colour", "green")
+    assert list(sc.parallelize(range(3), 3).map(colour).toLocalIterator(True)) == ["green"] * 3
 
 
 def test_run_job_takes_partitions_in_any_order_and_names_those_that_are_not_there(

@@ -197,8 +197,10 @@ def test_a_random_split_is_disjoint_and_complete(sc: SparkContext) -> None:
     a, b = sc.parallelize(range(500), 1).randomSplit([2, 3], 17)
     assert (a.count(), b.count()) == (192, 308)
     assert sorted(a.collect() + b.collect()) == list(range(500))
-    with pytest.raises(ValueError, match="weights"):
+    with pytest.raises(ValueError, match="Sum of weights must be positive"):
         sc.parallelize([1]).randomSplit([0.0, 0.0])
+    with pytest.raises(ValueError, match="Weights must be nonnegative"):
+        sc.parallelize([1]).randomSplit([-1.0, 2.0])
 
 
 def test_sampling_by_key_uses_each_keys_fraction(sc: SparkContext) -> None:
