@@ -16,6 +16,7 @@ from operator import itemgetter, length_hint
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from minimesos.spark import sampling
+from minimesos.spark.errors import STOP_ITERATION, PySparkRuntimeError
 from minimesos.spark.short_tracebacks import short_tracebacks
 from minimesos.spark.transformations import Transformations
 
@@ -143,17 +144,17 @@ class Actions(Transformations[T]):
         values = list(chain.from_iterable(self._run(functools.partial(_reduce, f))))
         if not values:
             raise ValueError("Can not reduce() empty RDD")
-        return functools.reduce(f, values)
+        return _merged(f, values)
 
     def fold(self, zeroValue: T, op: Callable[[T, T], T]) -> T:
         """Combine all items and `zeroValue`, which enters once a partition and once at the end."""
         parts = self._run(functools.partial(_fold, zeroValue, op))
-        return functools.reduce(op, parts, copy.deepcopy(zeroValue))
+        return _merged(op, [copy.deepcopy(zeroValue), *parts])
 
     def aggregate(self, zeroValue: U, seqOp: Callable[[U, T], U], combOp: Callable[[U, U], U]) -> U:
         """Fold each partition's items with seqOp, and the partitions' results with combOp."""
         parts = self._run(functools.partial(_fold, zeroValue, seqOp))
-        return functools.reduce(combOp, parts, copy.deepcopy(zeroValue))
+        return _merged(combOp, [copy.deepcopy(zeroValue), *parts])
 
     def max(self, key: SortKey = None) -> T:
         """Return the greatest item."""
@@ -222,6 +223,16 @@ class Actions(Transformations[T]):
     ) -> list[U]:
         """Run a job; the results are in the order of `partitions`."""
         return self.context.run_job(self._rdd, function, partitions)
+
+
+def _merged(f: Callable[[T, T], T], values: list[T]) -> T:
+    """Combine partitions' results here; a StopIteration would end the loop of who called us."""
+    try:
+        return functools.reduce(f, values)
+    except StopIteration as error:
+        raise PySparkRuntimeError(
+            f"{STOP_ITERATION}: {error}", "STOP_ITERATION_OCCURRED"
+        ) from error
 
 
 # What runs in tasks.

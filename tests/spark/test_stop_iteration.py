@@ -78,3 +78,18 @@ def test_a_partition_function_that_stops_fails_the_task_too(sc: SparkContext) ->
 
 def test_what_is_not_asked_for_does_not_fail(sc: SparkContext) -> None:
     assert sc.range(10, numSlices=1).map(_stop_at_three).take(3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda rdd: rdd.reduce(_stop),
+        lambda rdd: rdd.aggregate(0, lambda total, x: x, _stop),
+        lambda rdd: rdd.treeAggregate(0, lambda total, x: x, _stop),
+    ],
+)
+def test_on_the_driver_it_does_not_end_the_loop_around_the_action(
+    sc: SparkContext, program: Callable[[RDD[int]], Any]
+) -> None:
+    with pytest.raises(RuntimeError, match=STOP_ITERATION):
+        program(sc.parallelize([1, 2], 2))
