@@ -144,17 +144,17 @@ class Actions(Transformations[T]):
         values = list(chain.from_iterable(self._run(functools.partial(_reduce, f))))
         if not values:
             raise ValueError("Can not reduce() empty RDD")
-        return _merged(f, values)
+        return _merged(f, values[1:], values[0])
 
     def fold(self, zeroValue: T, op: Callable[[T, T], T]) -> T:
         """Combine all items and `zeroValue`, which enters once a partition and once at the end."""
         parts = self._run(functools.partial(_fold, zeroValue, op))
-        return _merged(op, [copy.deepcopy(zeroValue), *parts])
+        return _merged(op, parts, copy.deepcopy(zeroValue))
 
     def aggregate(self, zeroValue: U, seqOp: Callable[[U, T], U], combOp: Callable[[U, U], U]) -> U:
         """Fold each partition's items with seqOp, and the partitions' results with combOp."""
         parts = self._run(functools.partial(_fold, zeroValue, seqOp))
-        return _merged(combOp, [copy.deepcopy(zeroValue), *parts])
+        return _merged(combOp, parts, copy.deepcopy(zeroValue))
 
     def max(self, key: SortKey = None) -> T:
         """Return the greatest item."""
@@ -225,10 +225,10 @@ class Actions(Transformations[T]):
         return self.context.run_job(self._rdd, function, partitions)
 
 
-def _merged(f: Callable[[T, T], T], values: list[T]) -> T:
+def _merged(f: Callable[[T, T], T], values: list[T], zero: T) -> T:
     """Combine partitions' results here; a StopIteration would end the loop of who called us."""
     try:
-        return functools.reduce(f, values)
+        return functools.reduce(f, values, zero)
     except StopIteration as error:
         raise PySparkRuntimeError(
             f"{STOP_ITERATION}: {error}", "STOP_ITERATION_OCCURRED"
