@@ -39,6 +39,8 @@ def first_item(context, items):  # type: ignore[no-untyped-def]
 class EmptyRdd:
     """Has one item per partition: what the task was sent."""
 
+    profiler = None
+
     def iterator(self, partition, context):  # type: ignore[no-untyped-def]
         return iter((context.payload,))
 
