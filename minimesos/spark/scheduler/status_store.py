@@ -7,7 +7,7 @@ of the task set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -91,8 +91,8 @@ class StatusStore:
         self._retained_stages = retained_stages
         self._jobs: dict[int, JobStatus] = {}
         self._stages: dict[int, StageStatus] = {}
-        self._ended_jobs: dict[int, None] = {}
-        self._ended_stages: dict[int, None] = {}
+        self._ended_jobs: OrderedDict[int, None] = OrderedDict()
+        self._ended_stages: OrderedDict[int, None] = OrderedDict()
         """In the order of their ends."""
 
     # ----------------------------------------------------------------- for the DAG scheduler
@@ -127,9 +127,8 @@ class StatusStore:
         status.look()
         status.task_set = None
         _retire(self._stages, self._ended_stages, stage.id, self._retained_stages)
-        measured = {name: value for name, value in status.metrics._asdict().items() if value}
         if status.completed == status.num_tasks:
-            _log.info("stage finished", stage=stage, tasks=status.num_tasks, **measured)
+            _log.info("stage finished", stage=stage, tasks=status.num_tasks, **_told(status))
 
     def task_measured(self, stage: Stage, metrics: Metrics) -> None:
         """A task of a stage has ended well and says what it took."""
@@ -163,10 +162,16 @@ class StatusStore:
         return [stage.stage_id for stage in self._stages.values() if stage.task_set is not None]
 
 
-def _retire(known: dict[int, T], ended: dict[int, None], key: int, retained: int) -> None:
+def _told(status: StageStatus) -> dict[str, float]:
+    """Return the measures of a stage that are worth a word."""
+    if status.metrics is _NOTHING:
+        return {}
+    return {name: value for name, value in status.metrics._asdict().items() if value}
+
+
+def _retire(known: dict[int, T], ended: OrderedDict[int, None], key: int, retained: int) -> None:
     """Note that one has ended; forget the oldest beyond `retained`."""
     ended[key] = None
-    excess: Iterable[int] = list(ended)[: max(len(ended) - retained, 0)] if retained else [key]
-    for old in excess:
-        del ended[old]
+    while len(ended) > retained:
+        old, _ = ended.popitem(last=False)
         known.pop(old, None)
