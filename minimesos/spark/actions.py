@@ -148,12 +148,12 @@ class Actions(Transformations[T]):
 
     def fold(self, zeroValue: T, op: Callable[[T, T], T]) -> T:
         """Combine all items and `zeroValue`, which enters once a partition and once at the end."""
-        parts = self._run(functools.partial(_fold, zeroValue, op))
+        parts: list[T] = self._run(functools.partial(_fold, zeroValue, op))
         return _merged(op, parts, copy.deepcopy(zeroValue))
 
     def aggregate(self, zeroValue: U, seqOp: Callable[[U, T], U], combOp: Callable[[U, U], U]) -> U:
         """Fold each partition's items with seqOp, and the partitions' results with combOp."""
-        parts = self._run(functools.partial(_fold, zeroValue, seqOp))
+        parts: list[U] = self._run(functools.partial(_fold, zeroValue, seqOp))
         return _merged(combOp, parts, copy.deepcopy(zeroValue))
 
     def max(self, key: SortKey = None) -> T:
