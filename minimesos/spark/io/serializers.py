@@ -34,7 +34,8 @@ def write_batches(
     file: IO[bytes], items: Iterable[Any], batch_size: int = 0, compression: Codec | None = None
 ) -> None:
     """Write all items; `batch_size` items in a batch, 0 for batches near 256 KiB."""
-    file.writelines(encode_batches(items, batch_size, compression))
+    for piece in encode_batches(items, batch_size, compression):
+        file.write(piece)
 
 
 def encode_batches(
