@@ -29,6 +29,7 @@ from minimesos.spark.settings.scheduling import (
 )
 from minimesos.spark.settings.shuffle import (
     FETCH_FAILURE_UNREGISTER_OUTPUT_ON_HOST,
+    REDUCE_LOCALITY,
     SHUFFLE_SERVICE_ENABLED,
 )
 from minimesos.spark.settings.storage import BROADCAST_COMPRESS, CLOSURE_COMPRESSION_THRESHOLD
@@ -47,6 +48,8 @@ class Limits:
         LOCALITY_WAIT_NODE.default,
     )
     """How long a task waits for the executor that holds its input, and then for that one's host."""
+    prefers_map_outputs: bool = REDUCE_LOCALITY.default
+    """Tasks that read a shuffle prefer hosts that hold a good part of their input."""
     result_bytes: int = DRIVER_MAX_RESULT_SIZE.default
     """Serialised results of one job; 0 for no limit."""
     task_cpus: int = TASK_CPUS.default
@@ -84,6 +87,7 @@ class Limits:
             task_failures=TASK_MAX_FAILURES.read(conf),
             stage_attempts=STAGE_MAX_CONSECUTIVE_ATTEMPTS.read(conf),
             locality_waits_s=(LOCALITY_WAIT_PROCESS.read(conf), LOCALITY_WAIT_NODE.read(conf)),
+            prefers_map_outputs=REDUCE_LOCALITY.read(conf),
             result_bytes=DRIVER_MAX_RESULT_SIZE.read(conf),
             task_cpus=TASK_CPUS.read(conf),
             closure_bytes=CLOSURE_COMPRESSION_THRESHOLD.read(conf),

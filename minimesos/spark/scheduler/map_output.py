@@ -10,10 +10,16 @@ Belongs to the DAG scheduler. Knows nothing of stages or jobs.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Container, Iterable, Sequence
+from itertools import pairwise
 
 from minimesos.spark.env import Location
 from minimesos.spark.shuffle.locations import Encoded, encode_outputs
+
+NEAR_SHARE = 0.2
+"""From this share of a reduce partition's data on, its tasks are better off on that host."""
+NEAR_BELOW = 1000
+"""Map tasks and reduce partitions, from which on nobody looks: it takes long, and finds little."""
 
 
 class MapOutputTracker:
@@ -40,7 +46,7 @@ class MapOutputTracker:
             shuffle.missing -= 1
         shuffle.outputs[map_index] = _Output(location, task_id, offsets, self.epoch)
         shuffle.holders.add(location.executor_id)
-        shuffle.encoded = None
+        shuffle.encoded = shuffle.near = None
 
     def is_known(self, shuffle_id: int) -> bool:
         """Say whether there is any map output, or was."""
@@ -82,6 +88,18 @@ class MapOutputTracker:
         if shuffle.encoded is None:
             shuffle.encoded = shuffle.encode()
         return shuffle.encoded, starts.tobytes(), lengths.tobytes()
+
+    def near(self, shuffle_id: int) -> Sequence[Collection[str]]:
+        """Return, by reduce partition, the hosts that hold a good part of its data.
+
+        Empty unless all outputs are there, and of a shuffle that is too large to look.
+        """
+        shuffle = self._shuffles.get(shuffle_id)
+        if shuffle is None or shuffle.missing:
+            return ()
+        if shuffle.near is None:
+            shuffle.near = shuffle.find_near()
+        return shuffle.near
 
     def unregister(self, shuffle_id: int, map_index: int, executor_id: str, epoch: int) -> None:
         """One output could not be read by a stage attempt that began in `epoch`."""
@@ -139,12 +157,13 @@ class _Output:
 
 
 class _Shuffle:
-    __slots__ = ("encoded", "holders", "missing", "outputs")
+    __slots__ = ("encoded", "holders", "missing", "near", "outputs")
 
     def __init__(self, num_maps: int) -> None:
         self.outputs: list[_Output | None] = [None] * num_maps
         self.missing = num_maps
         self.encoded: bytes | None = None
+        self.near: list[list[str]] | None = None
         self.holders: set[str] = set()
         """Executors with outputs; also of such as were written again elsewhere."""
 
@@ -152,7 +171,7 @@ class _Shuffle:
         for index in indexes:
             self.outputs[index] = None
         self.missing += len(indexes)
-        self.encoded = None
+        self.encoded = self.near = None
         self.holders = {each.location.executor_id for each in self.outputs if each is not None}
 
     def encode(self) -> bytes:
@@ -163,3 +182,22 @@ class _Shuffle:
             owners.append(numbers.setdefault(output.location, len(numbers)))
             task_ids.append(output.task_id)
         return encode_outputs(list(numbers), owners, task_ids)
+
+    def find_near(self) -> list[list[str]]:
+        if len(self.outputs) >= NEAR_BELOW:
+            return []
+        by_host: dict[str, list[array[int]]] = {}
+        for output in self.outputs:
+            assert output is not None
+            if len(output.offsets) > NEAR_BELOW:
+                return []
+            by_host.setdefault(output.location.host, []).append(output.offsets)
+        sizes = [
+            [end - start for start, end in pairwise(map(sum, zip(*offsets, strict=True)))]
+            for offsets in by_host.values()
+        ]
+        return [
+            [host for host, size in zip(by_host, column, strict=True) if size >= least > 0]
+            for column in zip(*sizes, strict=True)
+            for least in (NEAR_SHARE * sum(column),)
+        ]

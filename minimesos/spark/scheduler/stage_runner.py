@@ -133,6 +133,7 @@ class StageRunner:
             stage.rdd,
             partitions,
             self.blocks,
+            self.outputs if self.limits.prefers_map_outputs else None,
             self.tasks.executors,
             self.limits.locality_waits_s,
             now,

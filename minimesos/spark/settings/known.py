@@ -100,7 +100,7 @@ shuffle.localDisk.file.output.buffer shuffle.manager shuffle.mapOutput.dispatche
 shuffle.mapOutput.minSizeForBroadcast shuffle.mapOutput.parallelAggregationThreshold
 shuffle.mapStatus.compression.codec shuffle.maxChunksBeingTransferred
 shuffle.minNumPartitionsToHighlyCompress shuffle.push.enabled
-shuffle.push.server.mergedShuffleFileManagerImpl shuffle.reduceLocality.enabled
+shuffle.push.server.mergedShuffleFileManagerImpl
 shuffle.service.db.backend shuffle.service.db.enabled shuffle.service.fetch.rdd.enabled
 shuffle.service.index.cache.size shuffle.service.name shuffle.sort.bypassMergeThreshold
 shuffle.sort.initialBufferSize shuffle.sort.io.plugin.class shuffle.sort.useRadixSort

@@ -49,6 +49,11 @@ SHUFFLE_IO_MAX_RETRIES = whole(
     minimum=0,
 )
 SHUFFLE_IO_RETRY_WAIT = seconds("spark.shuffle.io.retryWait", "5s", "Time before such a retry.")
+REDUCE_LOCALITY = flag(
+    "spark.shuffle.reduceLocality.enabled",
+    True,
+    "Whether tasks that read a shuffle prefer hosts that hold a good part of their input.",
+)
 READ_HOST_LOCAL_DISK = flag(
     "spark.shuffle.readHostLocalDisk",
     True,

@@ -133,12 +133,12 @@ class Cluster(SparkContext):
 
     # The stage directions.
 
-    def add_executor(self, cores: int = 1) -> Executor:
-        """Start an executor on a host of its own."""
+    def add_executor(self, cores: int = 1, host: str = "") -> Executor:
+        """Start an executor, on a host of its own unless one is given."""
         name = str(next(self._executor_ids))
         root = self._directory / f"executor-{name}"
         root.mkdir()
-        location = Location(name, f"host-{name}", f"host-{name}:1", str(root))
+        location = Location(name, host or f"host-{name}", f"host-{name}:1", str(root))
         conf: dict[str, str] = {}
         env = WorkerEnv(
             executor_id=name,
