@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import repeat
 from typing import NamedTuple
 
@@ -117,6 +117,12 @@ class Executor:
         """Send a frame behind what is under construction."""
         self.flush()
         self._effects.append(SendFrame(self.id, frame))
+
+    def interrupt(self, task_ids: Collection[int]) -> None:
+        """End tasks, also those that run."""
+        if task_ids:
+            cancel = spark_pb2.CancelTasks(task_ids=sorted(task_ids), interrupt=True)
+            self.send(spark_pb2.DriverFrame(cancel=cancel))
 
     def forget_stage(self, key: int) -> None:
         """A task set is over; the executor is told so with its next frame."""

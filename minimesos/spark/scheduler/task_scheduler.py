@@ -2,12 +2,13 @@
 
 A pure core: calls come in with `now`, effects go out through a list that it shares with the DAG
 scheduler, which hears of results through `TaskSetListener`. `Dispatcher` decides which executor
-gets what. Knows nothing of RDDs and jobs.
+gets what; `Copies` has second attempts at slow tasks, and `LeavingOut` the executors on which tasks
+fail. Knows nothing of RDDs and jobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
 from typing import Protocol
 
@@ -15,17 +16,16 @@ from minimesos.actor import Effect
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
+from minimesos.spark.scheduler.copies import SPECULATION_TIMER, Copies
 from minimesos.spark.scheduler.dispatch import Dispatcher
-from minimesos.spark.scheduler.effects import KillExecutors
-from minimesos.spark.scheduler.exclusion import Exclusion
 from minimesos.spark.scheduler.executor import Executor, WorkerOffer
-from minimesos.spark.scheduler.failure import job_aborted, runs_nowhere, summary
+from minimesos.spark.scheduler.failure import job_aborted, summary
 from minimesos.spark.scheduler.fair_dispatch import FairDispatcher
+from minimesos.spark.scheduler.leaving_out import EXCLUSION_TIMER, HOPELESS_TIMER, LeavingOut
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.offer_dispatcher import OfferDispatcher
 from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.preferences import ANY_WORKER
-from minimesos.spark.scheduler.speculation import Speculation
 from minimesos.spark.scheduler.task import (
     FetchFailure,
     TaskFailure,
@@ -37,9 +37,6 @@ from minimesos.spark.scheduler.task_sets import TaskSets
 
 EXECUTOR_LOST = "ExecutorLostFailure"
 WORKER_LOST = "WorkerLost"
-SPECULATION_TIMER = "speculation"
-HOPELESS_TIMER = "tasks that may run nowhere"
-EXCLUSION_TIMER = "excluded executors"
 LOSSES_MIN = 4
 """Losses of processes that a task survives at least, also where `local[N]` gives up at its first
 exception: that comes again, a process that was killed by hand does not."""
@@ -104,19 +101,12 @@ class TaskScheduler:
         self.executors: Mapping[str, Executor] = self._dispatcher.executors
         self.live = self._task_sets.live
         self.active = self._task_sets.active
-        self._speculation: Speculation | None = None
-        if limits.speculation is not None:
-            self._speculation = Speculation(limits.speculation, self._task_sets)
-        self._dispatcher.speculation = self._speculation
-        self._exclusion: Exclusion | None = None
+        self._copies = Copies(limits.speculation, self._task_sets, self._dispatcher)
+        self._leaving_out: LeavingOut | None = None
         if limits.exclusion is not None:
-            self._exclusion = Exclusion(limits.exclusion)
-        self._dispatcher.exclusion = self._exclusion
-        self._hopeless_at_s: dict[int, float] = {}
-        """By key, when task sets are given up of which a task may run nowhere."""
-        self._left_out: list[str] = []
-        """Executors that the whole application has excluded, with what came in just now."""
-        self._effects = effects
+            self._leaving_out = LeavingOut(
+                limits.exclusion, self, self._task_sets, self._dispatcher, effects
+            )
 
     @property
     def total_slots(self) -> int:
@@ -141,8 +131,9 @@ class TaskScheduler:
         """Start to run a task set's tasks."""
         self._task_sets.add(task_set)
         self._dispatcher.feed_all(now)
-        self._watch_slow(now)
-        self._see_who_may_run(task_set, now)
+        self._copies.watch(now)
+        if self._leaving_out is not None:
+            self._leaving_out.see(task_set, now)
 
     def abandon(self, task_set: TaskSet) -> None:
         """Launch no more of a task set; what runs may end, and its results are passed on."""
@@ -152,12 +143,11 @@ class TaskScheduler:
     def cancel(self, task_set: TaskSet) -> None:
         """Launch no more of a task set and interrupt what runs."""
         for executor in self.executors.values() if task_set.running else ():
-            _interrupt(
-                executor,
+            executor.interrupt(
                 [
                     *map(task_set.task_id, task_set.running_on(executor.number)),
                     *task_set.copies_on(executor.number),
-                ],
+                ]
             )
         self.abandon(task_set)
 
@@ -186,11 +176,10 @@ class TaskScheduler:
         for task_set in self.active():
             if task_set.preferences is not None:
                 task_set.preferences.joined(executor.host, now)
-        self._hopeless_at_s.clear()
         self._dispatcher.feed_all(now)
         self._dispatcher.recall(now)
-        for task_set in self.active() if self._exclusion is not None else ():
-            self._see_who_may_run(task_set, now)
+        if self._leaving_out is not None:
+            self._leaving_out.executor_added(now)
 
     def executor_lost(
         self, executor_id: str, reason: str, caused_by_tasks: bool, now: float
@@ -203,7 +192,7 @@ class TaskScheduler:
         _log.warning("Executor lost", executor=executor_id, host=executor.host, reason=in_short)
         for task_set in self.live():
             for task_id in task_set.copies_on(executor.number):
-                self._is_current(task_set, task_id)
+                self._copies.is_current(task_set, task_id)
             self._retire_if_over(task_set)
         lost = [
             (task_set.task_id(slot), task_set, slot)
@@ -223,8 +212,8 @@ class TaskScheduler:
             else:
                 self._requeue(task_set, slot)
         self._dispatcher.feed_all(now)
-        for task_set in self.active() if self._exclusion is not None else ():
-            self._see_who_may_run(task_set, now)
+        if self._leaving_out is not None:
+            self._leaving_out.see_all(now)
 
     def executor_released(self, executor_id: str, reason: str, now: float) -> None:
         """An executor that runs nothing is given back: it gets no more tasks."""
@@ -236,8 +225,7 @@ class TaskScheduler:
 
     def _forget(self, executor: Executor, now: float) -> None:
         """Nothing is to be had from an executor any more."""
-        if self._speculation is not None:
-            self._speculation.executor_gone(executor)
+        self._copies.executor_gone(executor)
         self._listener.executor_lost(executor.id, now)
         hosts = {each.host for each in self.executors.values()}
         for task_set in self.live():
@@ -261,8 +249,8 @@ class TaskScheduler:
         task_ids = list(results.task_ids)
         if executor is None or not task_ids:
             return
-        if self._speculation is not None:
-            self._speculation.ended(executor, task_ids, results.outcomes, now)
+        if self._copies.speculation is not None:
+            self._copies.speculation.ended(executor, task_ids, results.outcomes, now)
         self._dispatcher.observe(executor, task_ids, now)
         if not results.outcomes:
             payloads, workers = list(results.payloads), list(results.workers)
@@ -273,8 +261,8 @@ class TaskScheduler:
             self._dispatcher.feed_all(now)
         if executor.outstanding < executor.slots:
             self._dispatcher.watch_balance(now)
-        if self._left_out:
-            self._leave_out(now)
+        if self._leaving_out is not None:
+            self._leaving_out.act(now)
 
     def _succeeded(
         self,
@@ -298,7 +286,7 @@ class TaskScheduler:
             task_ids, payloads, workers or repeat(ANY_WORKER), strict=False
         ):
             task_set, slot = self._task_sets.find(task_id)
-            if task_set is None or not self._is_current(task_set, task_id):
+            if task_set is None or not self._is_of_use(task_set, task_id):
                 continue
             if task_set.state[slot] != RUNNING:
                 continue
@@ -314,9 +302,9 @@ class TaskScheduler:
         """Running slots are done: no other attempt is of use."""
         task_set.finish(slots)
         if task_set.copies:
-            self._end_copies(task_set, slots)
-        if self._exclusion is not None and task_set.done == len(task_set):
-            self._left_out += self._exclusion.succeeded(task_set, now)
+            self._copies.interrupt_others(task_set, slots)
+        if self._leaving_out is not None and task_set.done == len(task_set):
+            self._leaving_out.succeeded(task_set, now)
 
     def _mixed(self, executor: Executor, results: spark_pb2.TaskResults, now: float) -> None:
         """Handle results of which some are no successes."""
@@ -333,7 +321,7 @@ class TaskScheduler:
             if outcome == spark_pb2.WORKER_LOST:
                 self._listener.worker_lost(executor.id, worker)
             task_set, slot = self._task_sets.find(task_id)
-            if task_set is None or not self._is_current(task_set, task_id):
+            if task_set is None or not self._is_of_use(task_set, task_id):
                 continue
             self._task_sets.end(task_id)
             if task_set.state[slot] != RUNNING:
@@ -370,15 +358,14 @@ class TaskScheduler:
         limit = self._limits.task_failures
         if is_loss:
             limit = max(limit, LOSSES_MIN)
-        if self._exclusion is not None and not task_set.is_zombie:
-            self._exclusion.failed(task_set, slot, executor, lost, now)
-            if self._exclusion.forbids(task_set, executor, now):
-                self._dispatcher.recall_from(executor, task_set)
+        if self._leaving_out is not None and not task_set.is_zombie:
+            self._leaving_out.failed(task_set, slot, executor, lost, now)
         self._requeue(task_set, slot)
         if task_set.is_zombie:
             return
         if not (failure.fatal or times >= limit):
-            self._see_who_may_run(task_set, now)
+            if self._leaving_out is not None:
+                self._leaving_out.see(task_set, now)
             return
         _log.error(f"Task {slot} in stage {task_set} failed {times} times; aborting job")
         reason = (
@@ -402,11 +389,10 @@ class TaskScheduler:
             f"({executor.host} executor {executor.id}): FetchFailed: {failure.message}",
         )
         task_set.finish((slot,))
-        self._end_copies(task_set, (slot,))
+        self._copies.interrupt_others(task_set, (slot,))
         self._listener.fetch_failed(task_set, failure, now)
-        server = self.executors.get(failure.executor_id or "")
-        if self._exclusion is not None and server is not None:
-            self._left_out += self._exclusion.unreadable(server.id, server.host, now)
+        if self._leaving_out is not None:
+            self._leaving_out.unreadable(self.executors.get(failure.executor_id or ""), now)
         self._retire_if_over(task_set)
 
     def _log_loss(self, task_set: TaskSet, lost: str) -> None:
@@ -417,11 +403,7 @@ class TaskScheduler:
 
     def _requeue(self, task_set: TaskSet, slot: int) -> None:
         """An attempt is over without success: another one that runs goes on, or a new one waits."""
-        others = task_set.copies_of((slot,))
-        if others and task_set.state[slot] == RUNNING:
-            ended = self._task_sets.promote(task_set, slot, others[0])
-            self._task_sets.end_copy(task_set, ended)
-        else:
+        if not self._copies.takes_over(task_set, slot):
             task_set.requeue(slot)
         self._retire_if_over(task_set)
 
@@ -432,99 +414,26 @@ class TaskScheduler:
                 _log.warning(f"Lost {task_set.losses} tasks in stage {task_set} in all")
             for executor in self.executors.values():
                 executor.forget_stage(task_set.key)
-            self._hopeless_at_s.pop(task_set.key, None)
-            if self._speculation is not None:
-                self._speculation.forget(task_set)
-            if self._exclusion is not None:
-                self._exclusion.forget(task_set)
+            self._copies.forget(task_set)
+            if self._leaving_out is not None:
+                self._leaving_out.forget(task_set)
 
-    # ---------------------------------------------------------------------- copies of slow tasks
-
-    def timer_fired(self, name: str, now: float) -> None:
-        """A timer of ours, or of the dispatcher's, is due."""
-        if name == SPECULATION_TIMER and self._speculation is not None:
-            slots_max = max((each.slots for each in self.executors.values()), default=0)
-            self._dispatcher.run_copies(self._speculation.slow(slots_max, now), now)
-            self._dispatcher.forget_timer(name)
-            self._watch_slow(now)
-        elif name == HOPELESS_TIMER:
-            self._dispatcher.forget_timer(name)
-            for task_set in self.active():
-                self._see_who_may_run(task_set, now)
-        else:
-            self._dispatcher.timer_fired(name, now)
-            if name == EXCLUSION_TIMER:
-                self._await_excluded(now)
-
-    def _watch_slow(self, now: float) -> None:
-        """Look for slow tasks after a while, as long as there may be some."""
-        if self._speculation is not None and self.active():
-            interval_s = self._speculation.settings.interval_s
-            self._dispatcher.set_timer(SPECULATION_TIMER, now + interval_s)
-
-    def _is_current(self, task_set: TaskSet, task_id: int) -> bool:
-        """An attempt has ended: see that it is its slot's current one; False if it is of no use."""
-        copy = task_set.copies.get(task_id)
-        if copy is None:
+    def _is_of_use(self, task_set: TaskSet, task_id: int) -> bool:
+        """An attempt has ended: say whether it matters to its slot."""
+        if self._copies.is_current(task_set, task_id):
             return True
-        if task_set.state[copy.slot] == RUNNING:
-            self._task_sets.promote(task_set, copy.slot, task_id)
-            return True
-        self._task_sets.end_copy(task_set, task_id)
         self._retire_if_over(task_set)
         return False
 
-    def _end_copies(self, task_set: TaskSet, slots: Sequence[int]) -> None:
-        """Another attempt succeeded: interrupt those that still run."""
-        task_ids = set(task_set.copies_of(slots))
-        for executor in self.executors.values() if task_ids else ():
-            _interrupt(executor, task_ids.intersection(task_set.copies_on(executor.number)))
+    def give_up(self, task_set: TaskSet, error: Exception, now: float) -> None:
+        """A task set can never succeed."""
+        self._listener.task_set_aborted(task_set, error, now)
 
-    # ------------------------------------------------------------- executors on which tasks fail
-
-    def _see_who_may_run(self, task_set: TaskSet, now: float) -> None:
-        """If one of a set's tasks may run nowhere, make room for an executor where it may."""
-        if self._exclusion is None or task_set.is_zombie or not self.executors:
-            return
-        found = self._exclusion.nowhere(task_set, self.executors.values(), now)
-        if found is None:
-            self._hopeless_at_s.pop(task_set.key, None)
-            return
-        give_up_at_s = self._hopeless_at_s.get(task_set.key)
-        if give_up_at_s is None:
-            idle = [each for each in self.executors.values() if not each.outstanding]
-            if idle:
-                give_up_at_s = now + self._exclusion.settings.unschedulable_s
-                self._hopeless_at_s[task_set.key] = give_up_at_s
-                self._dispatcher.set_timer(HOPELESS_TIMER, give_up_at_s)
-                self._effects.append(KillExecutors((idle[0].id,)))
-                self.executor_released(idle[0].id, "tasks that wait may not run there", now)
-                return
-        if give_up_at_s is None or give_up_at_s <= now:
-            slot, reason = found
-            error = runs_nowhere(str(task_set), slot, task_set.partitions[slot], reason)
-            self._listener.task_set_aborted(task_set, error, now)
-
-    def _leave_out(self, now: float) -> None:
-        """The whole application has excluded some executors."""
-        assert self._exclusion is not None, "without that nobody is left out"
-        executor_ids, self._left_out = self._left_out, []
-        for executor_id in executor_ids if self._exclusion.settings.kills else ():
-            if executor_id in self.executors:
-                self.executor_lost(executor_id, "excluded, because tasks failed there", False, now)
-                self._effects.append(KillExecutors((executor_id,)))
-        self._await_excluded(now)
-        for task_set in self.active():
-            self._see_who_may_run(task_set, now)
-
-    def _await_excluded(self, now: float) -> None:
-        """Give work to executors again once the application takes them back."""
-        back_at_s = self._exclusion.expires_at_s(now) if self._exclusion is not None else None
-        if back_at_s is not None:
-            self._dispatcher.set_timer(EXCLUSION_TIMER, back_at_s)
-
-
-def _interrupt(executor: Executor, task_ids: Collection[int]) -> None:
-    if task_ids:
-        cancel = spark_pb2.CancelTasks(task_ids=sorted(task_ids), interrupt=True)
-        executor.send(spark_pb2.DriverFrame(cancel=cancel))
+    def timer_fired(self, name: str, now: float) -> None:
+        """A timer of ours, or of the dispatcher's, is due."""
+        if name == SPECULATION_TIMER:
+            self._copies.look(now)
+        elif name in (HOPELESS_TIMER, EXCLUSION_TIMER) and self._leaving_out is not None:
+            self._leaving_out.timer_fired(name, now)
+        else:
+            self._dispatcher.timer_fired(name, now)

@@ -172,8 +172,8 @@ def test_jobs_end_right_or_say_that_tasks_may_run_nowhere(new_cluster, seed):
     cluster.settle()
     tasks = cluster.scheduler._tasks
     assert tasks.live() == ()
-    assert tasks._exclusion._sets == {}
-    assert tasks._hopeless_at_s == {}
+    assert tasks._leaving_out.exclusion._sets == {}
+    assert tasks._leaving_out.hopeless_at_s == {}
 
 
 def test_settings_are_read_and_must_agree():

@@ -48,9 +48,9 @@ def assert_nothing_is_left(cluster):
     assert tasks.live() == ()
     assert tasks._task_sets._retries == {}
     assert all(executor.outstanding == 0 for executor in tasks.executors.values())
-    if tasks._speculation is not None:
-        assert tasks._speculation._taken == {}
-        assert list(tasks._speculation._run_times.running()) == []
+    if tasks._copies.speculation is not None:
+        assert tasks._copies.speculation._taken == {}
+        assert list(tasks._copies.speculation._run_times.running()) == []
 
 
 @pytest.mark.parametrize("pools", [None, Pools()])
