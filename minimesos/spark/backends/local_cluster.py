@@ -19,11 +19,17 @@ from minimesos.spark.backends.executor_memory import container_memory_mb
 from minimesos.spark.conf import SparkConf
 from minimesos.spark.settings.application import CLUSTER_LOG_LEVEL
 from minimesos.spark.settings.executors import EXECUTOR_CORES, EXECUTOR_MEMORY
-from minimesos.spark.settings.mesos import MESOS_COARSE, MESOS_EXECUTOR_CORES
+from minimesos.spark.settings.mesos import (
+    EXCLUDE_AGENT_TIMEOUT,
+    MESOS_COARSE,
+    MESOS_EXECUTOR_CORES,
+)
 from minimesos.spark.settings.shuffle import SHUFFLE_SERVICE_ENABLED
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
+_EXCLUDE_AGENT_S = 5
+"""All agents are this one machine, so another is no better: soon again, if ever one has worked."""
 
 
 class Cluster(Protocol):
@@ -63,6 +69,7 @@ class PrivateCluster:
 
     def __init__(self, agents: int, cores: int, memory_mb: int, conf: SparkConf) -> None:
         conf.set(EXECUTOR_CORES.name, cores).set(EXECUTOR_MEMORY.name, f"{memory_mb}m")
+        conf.setIfMissing(EXCLUDE_AGENT_TIMEOUT.name, f"{_EXCLUDE_AGENT_S}s")
         container_mb = container_memory_mb(conf)
         own_cpus = 0.0 if MESOS_COARSE.read(conf) else MESOS_EXECUTOR_CORES.read(conf)
         command = [sys.executable, "-P", "-m", "minimesos", "local"]

@@ -130,7 +130,8 @@ EXCLUDE_AGENT_AFTER_FAILURES = whole(
 EXCLUDE_AGENT_TIMEOUT = seconds(
     "spark.minimesos.excludeOnFailure.timeout",
     "5min",
-    "How long that is, and how long such a failure is remembered; Spark never forgets.",
+    "How long that is, and how long such a failure is remembered; Spark never forgets. 5 s in "
+    "`local-cluster`, unless it is set: all its agents are one machine.",
 )
 MESOS_COARSE_SHUTDOWN_TIMEOUT = seconds(
     "spark.mesos.coarse.shutdownTimeout",

@@ -75,7 +75,7 @@ def load(codec: int, data: bytes | memoryview) -> Columns:
     loads = marshal.loads if codec == _MARSHAL else pickle.loads
     try:
         return loads(plain)  # type: ignore[no-any-return]
-    except (EOFError, ValueError, TypeError) as error:
+    except (EOFError, ValueError, TypeError, pickle.UnpicklingError) as error:
         raise MinimesosError(f"a block of shuffle data is damaged: {error}") from error
 
 

@@ -233,12 +233,14 @@ def anonymous_file(directory: str) -> BinaryIO:
 def read_segment(descriptor: int, offset: int, length: int) -> Iterator[Columns]:
     """Yield the blocks between offset and offset + length of an open file.
 
-    Raises MinimesosError if the file is shorter than that, OSError if it cannot be read.
+    Raises MinimesosError if the file is shorter or damaged, OSError if it cannot be read.
     """
     end = offset + length
     while offset < end:
         codec, size = read_header(os.pread(descriptor, HEADER_BYTES, offset))
         offset += HEADER_BYTES
+        if size > end - offset:  # before there is memory for what is no size at all
+            raise MinimesosError(f"shuffle data is damaged: a block of {size} bytes is too long")
         data = os.pread(descriptor, size, offset)
         if len(data) != size:
             raise MinimesosError("shuffle data ends inside a block")

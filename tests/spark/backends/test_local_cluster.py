@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -40,3 +41,23 @@ def test_a_job_of_a_private_cluster_that_is_killed_fails_at_once() -> None:
 
         with pytest.raises(SparkException, match=r"the private cluster .* was killed by signal 9"):
             sc.parallelize([1], 1).foreach(kill_and_wait)
+
+
+def test_executors_that_are_killed_again_and_again_are_soon_replaced() -> None:
+    with SparkContext("local-cluster[1,1,512]", "stricken") as sc:
+        for _ in range(2):
+            assert sc.range(4).count() == 4
+            (executor,) = (
+                each
+                for each in psutil.Process().children(recursive=True)
+                if "--executor-id" in each.cmdline() and "command" in _command_of_parent(each)
+            )
+            executor.kill()
+            executor.wait(10)
+        jobs = ThreadPoolExecutor()
+        assert jobs.submit(sc.range(4).count).result(60) == 4
+
+
+def _command_of_parent(process: psutil.Process) -> list[str]:
+    parent = process.parent()
+    return parent.cmdline() if parent else []

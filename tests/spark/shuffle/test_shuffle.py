@@ -7,6 +7,7 @@ import os
 import shutil
 from array import array
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -210,6 +211,16 @@ def test_a_truncated_file_is_a_fetch_failure(tmp_path):
     hosts.write(plain, word_pairs(1000))
     os.truncate(os.path.join(hosts.locations[0].root, output_name(SHUFFLE, 0, 100)), 100)
     with pytest.raises(reader.ShuffleFetchFailed, match="ends inside"):
+        hosts.read(plain, 0)
+
+
+def test_a_damaged_file_is_a_fetch_failure(tmp_path):
+    hosts = Hosts(tmp_path)
+    plain = dependency(1)
+    hosts.write(plain, word_pairs(1000))
+    path = Path(hosts.locations[0].root, output_name(SHUFFLE, 0, 100))
+    path.write_bytes(b"junk" * (path.stat().st_size // 4 + 1))
+    with pytest.raises(reader.ShuffleFetchFailed, match="damaged"):
         hosts.read(plain, 0)
 
 
