@@ -1,9 +1,11 @@
-"""Closures that cannot travel: refused before any task, with the name of what holds the culprit."""
+"""Closures travel with what they use; one that cannot is refused before any task, by its name."""
 
 from __future__ import annotations
 
+import operator
 import pickle
 import threading
+from collections import namedtuple
 from functools import partial
 from typing import Any
 
@@ -87,3 +89,31 @@ def test_functions_and_classes_travel_by_value(sc: SparkContext) -> None:
     travelled = pickle.loads(closure.dumps((fib, Local(3))))
     assert (travelled[0](10), travelled[1].x) == (55, 3)
     assert sc.parallelize([10]).map(fib).map(Local).map(lambda o: o.x).collect() == [55]
+
+
+def test_later_jobs_have_the_values_that_globals_have_then(sc: SparkContext) -> None:
+    scope: dict[str, Any] = {"STEP": 1}
+    exec("def use(x):\n    return x + STEP", scope)
+    assert sc.parallelize([0]).map(scope["use"]).collect() == [1]
+    scope["STEP"] = 2
+    assert sc.parallelize([0]).map(scope["use"]).collect() == [2]
+
+
+def test_functions_of_any_kind_travel(sc: SparkContext) -> None:
+    Point = namedtuple("Point", "x y")
+
+    def factorial(n: int) -> int:
+        return n * factorial(n - 1) if n else 1
+
+    pairs = sc.parallelize([(1, 2), (3, 4)], 2)
+    assert pairs.map(operator.itemgetter(1)).map(factorial).collect() == [2, 24]
+    points = pairs.map(lambda pair: Point(*pair))
+    assert points.map(operator.attrgetter("y")).collect() == [2, 4]
+    assert points.map(tuple).collect() == [(1, 2), (3, 4)]
+
+
+def test_a_large_captured_value_arrives_whole(sc: SparkContext) -> None:
+    numbers = [n / 7 for n in range(200_000)]
+    assert sc.parallelize(range(3), 3).map(lambda i: (len(numbers), numbers[i])).collect() == [
+        (200_000, i / 7) for i in range(3)
+    ]

@@ -72,6 +72,9 @@ def test_a_with_block_stops_also_upon_an_exception(start_context: Any) -> None:
     with pytest.raises(KeyError):
         fail(sc)
     assert SparkContext._active_spark_context is None
+    with start_context() as sc:
+        sc.stop()
+    assert SparkContext._active_spark_context is None
 
 
 def test_parallelism_comes_from_the_setting_or_the_cores(start_context: Any) -> None:

@@ -103,6 +103,44 @@ def test_a_cancelled_job_is_told_as_failed_and_frees_its_workers(
     assert sc.parallelize(range(4), 4).count() == 4
 
 
+def test_only_the_jobs_of_a_cancelled_group_end_and_their_error_names_it(
+    sc: SparkContext, tmp_path: Path
+) -> None:
+    began, go_on = tmp_path / "began", tmp_path / "go on"
+    errors: list[SparkException] = []
+    counts: list[int] = []
+
+    def wait(_: int) -> None:
+        began.touch()
+        while not go_on.exists():
+            pass
+
+    def run_cancelled() -> None:
+        sc.setJobGroup("one", "is cancelled", interruptOnCancel=True)
+        try:
+            sc.parallelize([0], 1).foreach(wait)
+        except SparkException as error:
+            errors.append(error)
+
+    def run_other() -> None:
+        sc.setJobGroup("another", "goes on")
+        counts.append(sc.parallelize([0], 1).map(wait).count())
+
+    threads = [threading.Thread(target=each) for each in (run_cancelled, run_other)]
+    for thread in threads:
+        thread.start()
+    pause = threading.Event()
+    while not began.exists() or len(sc.statusTracker().getActiveJobsIds()) < 2:
+        pause.wait(0.01)
+    sc.cancelJobGroup("one")
+    threads[0].join()
+    go_on.touch()
+    threads[1].join()
+
+    assert "part of cancelled job group one" in str(errors[0])
+    assert counts == [1]
+
+
 def test_what_a_stage_has_written_is_measured(sc: SparkContext) -> None:
     pairs = sc.parallelize(range(100_000), 2).map(lambda n: (n, n))
     assert pairs.groupByKey(2).count() == 100_000

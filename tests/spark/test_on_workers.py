@@ -133,3 +133,16 @@ def test_an_interrupt_cancels_the_job_and_the_context_lives_on(
     with pytest.raises(KeyboardInterrupt):
         sc.parallelize([1], 1).foreach(interrupt_and_wait)
     assert sc.parallelize(range(4)).count() == 4
+
+
+def test_a_task_may_make_a_context_if_its_configuration_says_so(
+    sc: SparkContext, tmp_path: Path
+) -> None:
+    def total(_: int) -> int:
+        conf = SparkConf(loadDefaults=False).set("spark.executor.allowSparkContext", "true")
+        conf.set("spark.local.dir", tmp_path)
+        with SparkContext("local[1]", "inner", conf=conf) as inner:
+            return int(inner.parallelize([1, 2, 3]).sum())
+
+    assert sc.parallelize([0], 1).map(total).collect() == [6]
+    assert list(tmp_path.iterdir()) == []

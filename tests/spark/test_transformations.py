@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,10 +116,13 @@ def test_glom_makes_a_list_of_each_partition_also_of_empty_ones(sc: SparkContext
     assert sc.parallelize([1, 2], 3).glom().collect() == [[], [1], [2]]
 
 
-def test_union_puts_partitions_side_by_side(sc: SparkContext) -> None:
+def test_union_puts_partitions_side_by_side(sc: SparkContext, tmp_path: Path) -> None:
     a, b = sc.parallelize([1, 2], 2), sc.parallelize([3], 1)
     assert (a + b + sc.emptyRDD() + a).glom().collect() == [[1], [2], [3], [1], [2]]
     assert sc.union([a]) is a
+    words = tmp_path / "words"
+    words.write_text("x\ny\n")
+    assert a.union(sc.textFile(str(words), 1)).map(str).collect() == ["1", "2", "x", "y"]
     with pytest.raises(TypeError, match="cannot add int"):
         a + 1  # type: ignore[operator]
 
@@ -140,6 +144,10 @@ def test_cartesian_pairs_everything(sc: SparkContext) -> None:
     assert product.collect() == [(i, c) for i in (1, 2) for c in "xyz"]
     assert a.cartesian(a.cartesian(a)).count() == 8
     assert product.zip(product.map(operator.itemgetter(0))).first() == ((1, "x"), 1)
+    zipped = a.zip(a.map(str))
+    assert product.cartesian(a).take(2) == [((1, "x"), 1), ((1, "x"), 2)]
+    assert a.cartesian(zipped).collect() == [(i, (j, str(j))) for i in (1, 2) for j in (1, 2)]
+    assert a.cartesian(sc.emptyRDD()).collect() == []
 
 
 def test_zip_needs_equal_partitions_and_lengths(sc: SparkContext) -> None:
