@@ -120,6 +120,8 @@ class Control:
             self.pool.submit(batch)
         if frame.tasks:
             self.pool.dispatch()
+        for answer in frame.barrier_answers:
+            self.pool.met(answer.task_ids, answer.messages, answer.error)
         if frame.HasField("cancel"):
             self.pool.cancel(frame.cancel.task_ids, frame.cancel.interrupt)
         if frame.HasField("cleanup"):
@@ -149,6 +151,11 @@ class Control:
 
     def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
         self._link.fetch(wish, answer)
+
+    def meet(self, task_id: int, kind: int, message: str) -> None:
+        call = spark_pb2.BarrierCall(task_id=task_id, message=message)
+        call.kind = kind  # type: ignore[assignment] # the numbers are the same
+        self._link.send(spark_pb2.ExecutorFrame(barrier_calls=[call]))
 
     def printed(self, fd: int, text: str) -> None:
         if self._link.has_log:

@@ -9,12 +9,14 @@ one interpreter, and it is several times faster than pickle for columns of integ
                     RECALL                                         give back what has not started
                     CANCEL   [task id, ...], interrupt the running one too
                     CLEANUP  stage keys, rdd ids, broadcast ids
+                    MET      task id, [message, ...], reason of failure or ""
                     FETCHED  number, reason of failure or "", ranges that are there
     from a worker   READY                                          the surroundings of tasks exist
                     RESULTS  task ids, outcomes (empty: successes), payloads, seconds of work
                     RETURNED [task id, ...]                        the answer to RECALL
                     FETCH    number, address, executor id, [path...], [offset...], [length...],
                              destination
+                    MEET     task id, barrier.Call, message
                     PRINTED  descriptor (1 or 2), whole lines with whose they are
 
 A worker looks for messages between tasks only when it has none left. RECALL and CANCEL are
@@ -31,8 +33,8 @@ from typing import Any
 
 from minimesos.runtime.frame_socket import Frame
 
-SETUP, STAGE, TASKS, RECALL, CANCEL, CLEANUP, FETCHED = range(7)
-READY, RESULTS, RETURNED, FETCH, PRINTED = range(10, 15)
+SETUP, STAGE, TASKS, RECALL, CANCEL, CLEANUP, FETCHED, MET = range(8)
+READY, RESULTS, RETURNED, FETCH, PRINTED, MEET = range(10, 16)
 
 BOARD_BYTES = 4096
 NO_TASK = -1

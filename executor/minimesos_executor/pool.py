@@ -74,6 +74,9 @@ class PoolListener(Protocol):
     def fetch(self, wish: Fetch, answer: Callable[[str, int], None]) -> None:
         """Fulfil it; answer "" or what went wrong, and how many of the ranges are there."""
 
+    def meet(self, task_id: int, kind: int, message: str) -> None:
+        """A task of a barrier stage calls; `WorkerPool.met` is to follow."""
+
     def printed(self, fd: int, text: str) -> None:
         """A task has printed these lines."""
 
@@ -115,6 +118,7 @@ class WorkerPool:
             messages.RETURNED: self._on_returned,
             messages.FETCH: self._on_fetch,
             messages.PRINTED: self._on_printed,
+            messages.MEET: self._on_meet,
         }
 
     @property
@@ -174,6 +178,13 @@ class WorkerPool:
                 worker.poke()
                 if interrupt:
                     self._kill_later(worker, sent)
+
+    def met(self, task_ids: Sequence[int], answer: Sequence[str], error: str) -> None:
+        """Tell tasks of a barrier stage what came of their calls."""
+        for task_id in task_ids:
+            for worker in self._workers:
+                if task_id in worker.sent:
+                    worker.send(messages.MET, task_id, list(answer), error)
 
     def clean_up(
         self, stage_keys: Sequence[int], rdd_ids: Sequence[int], broadcast_ids: Sequence[int]
@@ -306,6 +317,9 @@ class WorkerPool:
 
     def _on_fetch(self, worker: Worker, number: int, *wish: Any) -> None:
         self._listener.fetch(Fetch(*wish), partial(worker.send, messages.FETCHED, number))
+
+    def _on_meet(self, worker: Worker, task_id: int, kind: int, message: str) -> None:
+        self._listener.meet(task_id, kind, message)
 
     def _on_printed(self, worker: Worker, fd: int, text: str) -> None:
         if fd == 2:

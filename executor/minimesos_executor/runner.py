@@ -32,6 +32,7 @@ from typing import Any, Protocol
 from minimesos.errors import MinimesosError
 from minimesos.runtime.frame_socket import HEADER, Frame, FrameReader
 from minimesos.spark.env import WorkerEnv
+from minimesos.spark.errors import SparkException
 from minimesos.spark.raised import describe_failure
 from minimesos.spark.scheduler.task import STORED_TAG, Outcome, ResultTooLarge, load_stage
 from minimesos.spark.setting_kinds import MIB
@@ -115,6 +116,7 @@ class Runner:
         self._whole_traceback = False
         self._poked = False
         self._fetches: Fetches | None = None
+        self._meeting: tuple[list[str], str] | None = None
         self._running: Task | None = None
         self._host = ""
         self._lines = {1: prints.PrintedLines(), 2: prints.PrintedLines()}
@@ -129,6 +131,7 @@ class Runner:
             messages.CANCEL: self._cancel,
             messages.CLEANUP: self._clean_up,
             messages.FETCHED: self._fetched,
+            messages.MET: self._met,
         }
 
     def run(self) -> None:
@@ -369,6 +372,7 @@ class Runner:
             blocks=BlockStore.of(told.conf, told.workers, told.local_dir),
             fetch=fetches.fetch,
             begin_fetch=fetches.begin,
+            meet=self._meet,
             results=ResultPlace(
                 told.results_dir,
                 TASK_MAX_DIRECT_RESULT_SIZE.read(told.conf),
@@ -404,6 +408,21 @@ class Runner:
     def _fetched(self, *end: Any) -> None:
         assert self._fetches is not None, "SETUP comes first"
         self._fetches.ended(*end)
+
+    def _meet(self, task_id: int, kind: int, message: str) -> list[str]:
+        """Wait for the answer to a call of a barrier task; see `WorkerEnv.meet`."""
+        self._meeting = None
+        self._send_from_task(messages.MEET, task_id, kind, message)
+        self._wait_in_task(lambda: self._meeting is not None)
+        assert self._meeting is not None, "waited for"
+        answer, error = self._meeting
+        if error:
+            raise SparkException(error)
+        return answer
+
+    def _met(self, task_id: int, answer: list[str], error: str) -> None:
+        if task_id == self._current:
+            self._meeting = answer, error
 
     def _send_from_task(self, *message: Any) -> None:
         """Send while a task runs; a poke in the middle of that would send too."""

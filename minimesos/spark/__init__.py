@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minimesos.spark.accumulators import Accumulator, AccumulatorParam
+    from minimesos.spark.barrier import BarrierTaskContext, BarrierTaskInfo, RDDBarrier
     from minimesos.spark.broadcast import Broadcast
     from minimesos.spark.conf import SparkConf
     from minimesos.spark.context import SparkContext
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "Accumulator": "accumulators",
     "AccumulatorParam": "accumulators",
+    "BarrierTaskContext": "barrier",
+    "BarrierTaskInfo": "barrier",
     "BasicProfiler": "profiler",
     "Broadcast": "broadcast",
     "CPickleSerializer": "serializers",
@@ -33,6 +36,7 @@ _MODULES = {
     "MarshalSerializer": "serializers",
     "Profiler": "profiler",
     "RDD": "rdd",
+    "RDDBarrier": "barrier",
     "SparkConf": "conf",
     "SparkContext": "context",
     "SparkFiles": "files",
@@ -49,12 +53,15 @@ __all__ = [
     "RDD",
     "Accumulator",
     "AccumulatorParam",
+    "BarrierTaskContext",
+    "BarrierTaskInfo",
     "BasicProfiler",
     "Broadcast",
     "CPickleSerializer",
     "InheritableThread",
     "MarshalSerializer",
     "Profiler",
+    "RDDBarrier",
     "SparkConf",
     "SparkContext",
     "SparkFiles",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from minimesos.errors import MinimesosError
+from minimesos.spark.errors import SparkException
 from minimesos.spark.stored_results import ResultPlace
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ def _no_fetch(location: Location, ranges: Sequence[Range]) -> Fetch:
     raise FetchFailed(location, ranges[0].path, "there are no other executors here")
 
 
+def _no_meeting(task_id: int, kind: int, message: str) -> list[str]:
+    raise SparkException("there are no other tasks here")
+
+
 @dataclass(slots=True)
 class WorkerEnv:
     """One worker's surroundings; lives as long as the worker process."""
@@ -101,6 +106,9 @@ class WorkerEnv:
     end) to a local file and returns that file's path, which the caller owns. Raises FetchFailed."""
     begin_fetch: Callable[[Location, Sequence[Range]], Fetch] = _no_fetch
     """Begins to copy ranges of files of one remote directory; one of length 0 goes alone."""
+    meet: Callable[[int, int, str], list[str]] = _no_meeting
+    """`meet(task id, barrier.Call, message)`: waits for the answer to a call of a barrier task.
+    Raises SparkException."""
     broadcasts: dict[int, Any] = field(default_factory=dict)
     """Values of broadcasts that this worker has loaded, by id; dropped upon a Cleanup."""
     results: ResultPlace = field(default_factory=ResultPlace)

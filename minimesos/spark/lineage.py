@@ -50,6 +50,8 @@ class Lineage(Generic[T]):
     at a whole lineage holds until it changes."""
     checkpoint_mark: Mark | None = None
     """Set if the lineage is to be cut after the next job, or was."""
+    is_barrier: bool = False
+    """Whether the tasks that compute it are launched together, and can wait for each other."""
     is_cached: bool = False
     """Whether partitions are kept: `persist` or `cache` was called and `unpersist` was not."""
 
@@ -71,6 +73,12 @@ class Lineage(Generic[T]):
             for dependency in dependencies:
                 if isinstance(dependency, ShuffleDependency):
                     context.profile_stage(dependency.rdd)
+        if any(
+            dependency.rdd.is_barrier
+            for dependency in dependencies
+            if isinstance(dependency, NarrowDependency)
+        ):
+            self.is_barrier = True
         self._payload_free = type(self)._add_payload is Lineage._add_payload and all(
             dependency.rdd._payload_free
             for dependency in dependencies

@@ -25,6 +25,7 @@ from minimesos.spark.partitioner import RangePartitionFunction, portable_hash
 from minimesos.spark.short_tracebacks import short_tracebacks
 
 if TYPE_CHECKING:
+    from minimesos.spark.barrier import RDDBarrier
     from minimesos.spark.taskcontext import TaskContext
 
 T = TypeVar("T")
@@ -100,6 +101,14 @@ class RDD(PairFunctions[T], JvmOnlyOutputs):
         """`partitionBy`, and sort each partition by `keyfunc(key)`."""
         parted = self.partitionBy(numPartitions, partitionFunc)
         return parted._over_partitions(partial(_sort, keyfunc, not ascending), True)
+
+    # Stages whose tasks run at the same time.
+
+    def barrier(self) -> RDDBarrier[T]:
+        """Have the next step run in a barrier stage: all its tasks at the same time, or none."""
+        from minimesos.spark.barrier import RDDBarrier
+
+        return RDDBarrier(self)
 
     # Numbers of partitions.
 

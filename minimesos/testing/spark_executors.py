@@ -80,6 +80,9 @@ class RecordingListener:
             self.printed_lines += each.text.splitlines()
         self._changed.set()
 
+    def barrier_calls(self, executor_id: str, calls: Sequence[spark_pb2.BarrierCall]) -> None:
+        raise AssertionError("no barrier stage is run with this")
+
     def backend_failed(self, message: str) -> None:
         self.failures.append(message)
         self._changed.set()
@@ -179,6 +182,7 @@ class _Partition:
     """The RDD of a test's stage: partition i holds i."""
 
     profiler = None
+    is_barrier = False
 
     def iterator(self, partition: int, context: object) -> Iterator[int]:
         return iter((partition,))

@@ -23,7 +23,7 @@ CANCELLED: Outcome
 STORED: Outcome
 
 class ExecutorFrame(_message.Message):
-    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located", "takes_lane", "printed")
+    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located", "takes_lane", "barrier_calls", "printed")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class ExecutorFrame(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     LOCATED_FIELD_NUMBER: _ClassVar[int]
     TAKES_LANE_FIELD_NUMBER: _ClassVar[int]
+    BARRIER_CALLS_FIELD_NUMBER: _ClassVar[int]
     PRINTED_FIELD_NUMBER: _ClassVar[int]
     register: Register
     proof: bytes
@@ -39,11 +40,12 @@ class ExecutorFrame(_message.Message):
     heartbeat: Heartbeat
     located: Located
     takes_lane: bool
+    barrier_calls: _containers.RepeatedCompositeFieldContainer[BarrierCall]
     printed: _containers.RepeatedCompositeFieldContainer[Printed]
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ..., takes_lane: _Optional[bool] = ..., printed: _Optional[_Iterable[_Union[Printed, _Mapping]]] = ...) -> None: ...
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ..., takes_lane: _Optional[bool] = ..., barrier_calls: _Optional[_Iterable[_Union[BarrierCall, _Mapping]]] = ..., printed: _Optional[_Iterable[_Union[Printed, _Mapping]]] = ...) -> None: ...
 
 class DriverFrame(_message.Message):
-    __slots__ = ("challenge", "registered", "refused", "stages", "tasks", "cancel", "cleanup", "shutdown")
+    __slots__ = ("challenge", "registered", "refused", "stages", "tasks", "cancel", "cleanup", "shutdown", "barrier_answers")
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +54,7 @@ class DriverFrame(_message.Message):
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     CLEANUP_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    BARRIER_ANSWERS_FIELD_NUMBER: _ClassVar[int]
     challenge: Challenge
     registered: Registered
     refused: Refused
@@ -60,7 +63,8 @@ class DriverFrame(_message.Message):
     cancel: CancelTasks
     cleanup: Cleanup
     shutdown: bool
-    def __init__(self, challenge: _Optional[_Union[Challenge, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskBatch, _Mapping]]] = ..., cancel: _Optional[_Union[CancelTasks, _Mapping]] = ..., cleanup: _Optional[_Union[Cleanup, _Mapping]] = ..., shutdown: _Optional[bool] = ...) -> None: ...
+    barrier_answers: _containers.RepeatedCompositeFieldContainer[BarrierAnswer]
+    def __init__(self, challenge: _Optional[_Union[Challenge, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskBatch, _Mapping]]] = ..., cancel: _Optional[_Union[CancelTasks, _Mapping]] = ..., cleanup: _Optional[_Union[Cleanup, _Mapping]] = ..., shutdown: _Optional[bool] = ..., barrier_answers: _Optional[_Iterable[_Union[BarrierAnswer, _Mapping]]] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("executor_id", "host", "cores", "version", "python_version", "nonce", "pid")
@@ -188,6 +192,34 @@ class Printed(_message.Message):
     text: str
     is_stderr: bool
     def __init__(self, text: _Optional[str] = ..., is_stderr: _Optional[bool] = ...) -> None: ...
+
+class BarrierCall(_message.Message):
+    __slots__ = ("task_id", "kind", "message")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        BARRIER: _ClassVar[BarrierCall.Kind]
+        ALL_GATHER: _ClassVar[BarrierCall.Kind]
+        TASK_INFOS: _ClassVar[BarrierCall.Kind]
+    BARRIER: BarrierCall.Kind
+    ALL_GATHER: BarrierCall.Kind
+    TASK_INFOS: BarrierCall.Kind
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    task_id: int
+    kind: BarrierCall.Kind
+    message: str
+    def __init__(self, task_id: _Optional[int] = ..., kind: _Optional[_Union[BarrierCall.Kind, str]] = ..., message: _Optional[str] = ...) -> None: ...
+
+class BarrierAnswer(_message.Message):
+    __slots__ = ("task_ids", "messages", "error")
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    task_ids: _containers.RepeatedScalarFieldContainer[int]
+    messages: _containers.RepeatedScalarFieldContainer[str]
+    error: str
+    def __init__(self, task_ids: _Optional[_Iterable[int]] = ..., messages: _Optional[_Iterable[str]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class Goodbye(_message.Message):
     __slots__ = ("reason",)

@@ -37,6 +37,9 @@ class BackendListener(Protocol):
     def printed(self, executor_id: str, printed: Sequence[spark_pb2.Printed]) -> None:
         """Tasks have printed; their ends come later."""
 
+    def barrier_calls(self, executor_id: str, calls: Sequence[spark_pb2.BarrierCall]) -> None:
+        """Tasks of barrier stages wait for an answer."""
+
     def backend_failed(self, message: str) -> None:
         """No executor will ever come (refused by the master, wrong version): fail all jobs."""
 

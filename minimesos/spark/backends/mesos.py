@@ -332,6 +332,9 @@ class MesosBackend:
     def printed(self, executor_id: str, printed: Sequence[spark_pb2.Printed]) -> None:
         self._listener.printed(executor_id, printed)
 
+    def barrier_calls(self, executor_id: str, calls: Sequence[spark_pb2.BarrierCall]) -> None:
+        self._listener.barrier_calls(executor_id, calls)
+
     def backend_failed(self, message: str) -> None:
         self._listener.backend_failed(message)
 

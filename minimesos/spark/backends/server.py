@@ -274,6 +274,8 @@ class ExecutorServer:
             self._listener.results(executor.executor_id, frame.results)
         elif frame.printed:
             self._listener.printed(executor.executor_id, frame.printed)
+        elif frame.barrier_calls:
+            self._listener.barrier_calls(executor.executor_id, frame.barrier_calls)
         elif frame.HasField("goodbye"):
             executor.reason = frame.goodbye.reason
 

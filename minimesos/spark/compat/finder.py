@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from minimesos.spark.compat.names import MISSING, MODULES, absence, home_of
+from minimesos.spark.compat.names import MODULES, absence, home_of
 
 
 class NotInMinimesos(ModuleNotFoundError):
@@ -41,7 +41,7 @@ class AliasFinder(MetaPathFinder, Loader):
         names = MODULES[module.__name__]
         module.__doc__ = f"minimesos in the place of {module.__name__}."
         contents: dict[str, Any] = vars(module)
-        contents["__all__"] = [name for name in names if name not in MISSING]
+        contents["__all__"] = list(names)
         contents["__dir__"] = partial(sorted, {*contents, *names})
         contents["__getattr__"] = partial(_look_up, module)
 

@@ -62,9 +62,6 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 }
 """PySpark's modules, and their names."""
 
-MISSING = frozenset(("BarrierTaskContext", "BarrierTaskInfo", "RDDBarrier"))
-"""Names of those above that are not here yet: `from pyspark import *` leaves them out."""
-
 _HOME_BY_NAME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 

@@ -22,6 +22,7 @@ from minimesos.actor import Effect
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
 from minimesos.spark.scheduler.allocation import AllocationSettings
+from minimesos.spark.scheduler.barrier_rules import DYNAMIC_ALLOCATION, FINE_GRAINED
 from minimesos.spark.scheduler.effects import (
     ForgetShuffles,
     JobAborted,
@@ -35,7 +36,7 @@ from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.stage import (
     Job,
 )
-from minimesos.spark.scheduler.stage_runner import RESUBMIT_TIMER, StageRunner
+from minimesos.spark.scheduler.stage_runner import RESUBMIT_TIMER, SLOTS_TIMER, StageRunner
 from minimesos.spark.scheduler.status_store import StatusStore
 from minimesos.spark.scheduler.task_scheduler import TaskScheduler
 from minimesos.spark.shipment import Shipment
@@ -73,6 +74,10 @@ class DagScheduler:
             started_at_s,
             launches_on_offers,
         )
+        if launches_on_offers:
+            self._stages.no_barriers = FINE_GRAINED
+        elif allocation is not None:
+            self._stages.no_barriers = DYNAMIC_ALLOCATION
         self._demand: ExecutorDemand | None = None
         if allocation is not None:
             self._demand = ExecutorDemand(
@@ -180,6 +185,7 @@ class DagScheduler:
     def executor_added(self, location: Location, cores: int, now: float) -> None:
         """An executor takes tasks from now on."""
         self._tasks.executor_added(location, cores, now)
+        self._stages.slots_added(now)
         if self._demand is not None:
             self._demand.executor_added(now)
 
@@ -199,12 +205,18 @@ class DagScheduler:
         self._tasks.results(executor_id, results, now)
         self._heed(now)
 
+    def barrier_calls(
+        self, executor_id: str, calls: Sequence[spark_pb2.BarrierCall], now: float
+    ) -> None:
+        """Tasks of barrier stages wait for an answer."""
+        self._tasks.barriers.called(executor_id, calls, now)
+
     def timer_fired(self, name: str, now: float) -> None:
         """A timer that was an effect of ours is due."""
         if name == ALLOCATION_TIMER:
             if self._demand is not None:
                 self._demand.look(now)
-        elif name == RESUBMIT_TIMER:
+        elif name == RESUBMIT_TIMER or name.startswith(SLOTS_TIMER):
             self._stages.resubmit(now)
             self._heed(now)
         else:

@@ -126,6 +126,10 @@ class Dispatcher:
         for task_set in self._task_sets.live():
             pending = task_set.pending
             if pending and not task_set.is_zombie:
+                if task_set.is_barrier:
+                    if not self._launch_together(task_set, now):
+                        break  # what others would take of the slots, it would wait for
+                    continue
                 for executor in executors:
                     share = -(-pending * executor.slots // self.total_slots)
                     room = self._room(task_set, executor)
@@ -136,6 +140,24 @@ class Dispatcher:
                     self.set_timer(LOCALITY_TIMER, task_set.choosy_until_s)
                 elif self.exclusion is None:
                     break  # what comes first must not be overtaken
+
+    def _launch_together(self, task_set: TaskSet, now: float) -> bool:
+        """Launch all tasks of a barrier stage if they can start at once.
+
+        False as long as they are to wait for slots to become free, and these kept for them.
+        """
+        usable = [
+            executor
+            for executor in self.executors.values()
+            if self.exclusion is None or not self.exclusion.forbids(task_set, executor, now)
+        ]
+        rooms = [max(0, executor.slots - executor.outstanding) for executor in usable]
+        if sum(rooms) < task_set.pending:
+            return sum(executor.slots for executor in usable) < task_set.pending
+        for executor, room in zip(usable, rooms, strict=True):
+            if self._launch(task_set, executor, room, now):
+                executor.flush()
+        return True
 
     def _becomes_ready(self, now: float) -> bool:
         """See whether enough executors have come for the first task."""
@@ -304,7 +326,7 @@ class Dispatcher:
             candidates = sorted(
                 task_id
                 for task_set in self._task_sets.active()
-                if not task_set.is_choosy(now)
+                if not (task_set.is_choosy(now) or task_set.is_barrier)
                 for task_id in map(task_set.task_id, task_set.running_on(executor.number))
                 if task_id not in executor.recalled
             )

@@ -77,6 +77,11 @@ class FairDispatcher(Dispatcher):
         waiting = self._task_sets.active()
         while waiting := [each for each in waiting if each.pending]:
             task_set = self._pools.first(waiting, self._task_sets.live())
+            if task_set.is_barrier:
+                if not self._launch_together(task_set, now):
+                    return  # slots are kept for it
+                waiting.remove(task_set)
+                continue
             rooms = [(self._room(task_set, executor), executor) for executor in executors]
             rooms = [(room, executor) for room, executor in rooms if room > 0]
             if not rooms:

@@ -300,6 +300,10 @@ class JobRunner:
             except (OSError, ValueError, AttributeError):
                 pass  # it is closed, or nobody is there
 
+    def barrier_calls(self, executor_id: str, calls: Sequence[spark_pb2.BarrierCall]) -> None:
+        """Tasks of barrier stages wait for an answer."""
+        self._enter(self._core.barrier_calls, executor_id, calls)
+
     def backend_failed(self, message: str) -> None:
         """No executor will ever come: fail all jobs, now and later."""
         with self._lock:

@@ -17,6 +17,9 @@ from minimesos.spark.settings.application import (
 )
 from minimesos.spark.settings.executors import CORES_MAX
 from minimesos.spark.settings.scheduling import (
+    BARRIER_CHECK_INTERVAL,
+    BARRIER_CHECK_MAX_FAILURES,
+    BARRIER_SYNC_TIMEOUT,
     LOCALITY_WAIT_NODE,
     LOCALITY_WAIT_PROCESS,
     MAX_REGISTERED_RESOURCES_WAITING_TIME,
@@ -74,6 +77,12 @@ class Limits:
     ready_wait_s: float = MAX_REGISTERED_RESOURCES_WAITING_TIME.default
     """How long after the application's start the first task waits for those at most."""
 
+    barrier_wait_s: float = BARRIER_SYNC_TIMEOUT.default
+    """How long tasks of a barrier stage wait for each other."""
+    barrier_check_s: float = BARRIER_CHECK_INTERVAL.default
+    """From one look whether there are enough slots for a barrier stage to the next."""
+    barrier_checks: int = BARRIER_CHECK_MAX_FAILURES.default
+    """Failed looks after which one more ends its job."""
     speculation: SpeculationSettings | None = None
     """When slow tasks are run twice; None for never."""
     exclusion: ExclusionSettings | None = None
@@ -100,6 +109,9 @@ class Limits:
             retained_stages=RETAINED_STAGES.read(conf),
             ready_cores=ratio * (CORES_MAX.read(conf) or 0),
             ready_wait_s=MAX_REGISTERED_RESOURCES_WAITING_TIME.read(conf),
+            barrier_wait_s=BARRIER_SYNC_TIMEOUT.read(conf),
+            barrier_check_s=BARRIER_CHECK_INTERVAL.read(conf),
+            barrier_checks=BARRIER_CHECK_MAX_FAILURES.read(conf),
             speculation=SpeculationSettings.of(conf),
             exclusion=ExclusionSettings.of(conf),
         )

@@ -14,11 +14,20 @@ from collections.abc import Collection, Sequence
 from minimesos.log import get_logger
 from minimesos.spark.scheduler.effects import AccumulatorsUpdated, JobAborted
 from minimesos.spark.scheduler.executor import Executor
+from minimesos.spark.scheduler.failure import job_aborted
 from minimesos.spark.scheduler.preferences import ANY_WORKER
 from minimesos.spark.scheduler.stage import Attempt, ResultStage, ShuffleMapStage, Stage, Status
 from minimesos.spark.scheduler.stage_runner import StageRunner
-from minimesos.spark.scheduler.task import Extras, FetchFailure, decode_offsets, decode_success
+from minimesos.spark.scheduler.task import (
+    Extras,
+    FetchFailure,
+    TaskFailure,
+    decode_offsets,
+    decode_success,
+)
 from minimesos.spark.scheduler.task_set import DONE, TaskSet
+
+NOT_DESCRIBED = TaskFailure("", "", "", None, False)
 
 _log = get_logger(__name__)
 
@@ -158,16 +167,7 @@ class TaskOutcomes:
         stage = attempt.stage
         if not stage.jobs or task_set.attempt != stage.attempt - 1:
             return
-        stage.failed_attempts.add(task_set.attempt)
-        if len(stage.failed_attempts) >= self._limits.stage_attempts:
-            self._stages.abort(
-                stage,
-                JobAborted(
-                    f"Job aborted due to stage failure: {stage} has failed the maximum allowable "
-                    f"number of times: {self._limits.stage_attempts}. Most recent failure reason: "
-                    f"{failure.message}"
-                ),
-            )
+        if self._failed_too_often(stage, task_set, failure.message):
             return
         if failure.executor_id is not None:
             lost = self._lost_with(failure.executor_id)
@@ -178,6 +178,36 @@ class TaskOutcomes:
         if stage.status is Status.RUNNING:
             _log.info("resubmitting stage due to fetch failure", stage=stage)
             self._stages.input_lost(stage, now)
+
+    def barrier_failed(
+        self, task_set: TaskSet, failure: TaskFailure, lost: str, now: float
+    ) -> None:
+        """Run all tasks of a barrier stage again."""
+        stage = task_set.owner.stage
+        if not stage.jobs or task_set is not stage.task_set:
+            return
+        message = f"Stage failed because barrier task finished unsuccessfully.\n{lost}"
+        if not self._failed_too_often(stage, task_set, message, failure):
+            _log.info("resubmitting barrier stage", stage=stage)
+            self._stages.input_lost(stage, now)
+
+    def _failed_too_often(
+        self,
+        stage: Stage,
+        task_set: TaskSet,
+        reason: str,
+        failure: TaskFailure = NOT_DESCRIBED,
+    ) -> bool:
+        """Count a failed attempt at a stage; True if it was the last, and the stage given up."""
+        stage.failed_attempts.add(task_set.attempt)
+        if len(stage.failed_attempts) < self._limits.stage_attempts:
+            return False
+        text = (
+            f"{stage} has failed the maximum allowable number of times: "
+            f"{self._limits.stage_attempts}. Most recent failure reason: {reason}"
+        )
+        self._stages.abort(stage, job_aborted(failure, text))
+        return True
 
     def executor_lost(self, executor_id: str, now: float) -> None:
         """Forget the cached blocks of an executor that is gone, and its map outputs if need be."""
@@ -211,6 +241,9 @@ class TaskOutcomes:
     def _requeue_lost(self, stage: ShuffleMapStage, now: float) -> None:
         task_set = stage.task_set
         if task_set is None:
+            return
+        if task_set.is_barrier:
+            self._stages.input_lost(stage, now)
             return
         positions = task_set.owner.positions
         dependency = stage.dependency

@@ -56,6 +56,8 @@ class Speculation:
             task_set, slot = self._task_sets.find(task_id)
             if task_set is None or task_set.is_zombie or task_set.state[slot] != RUNNING:
                 continue
+            if task_set.is_barrier:
+                continue  # a copy would be one too many where all wait for each other
             if task_set.task_id(slot) != task_id or task_set.copies_of((slot,)):
                 continue
             if task_set.key not in thresholds:

@@ -8,14 +8,22 @@ has stages go on, wait or end by it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from minimesos.actor import Effect, SetTimer
 from minimesos.log import get_logger
 from minimesos.spark.dependency import ShuffleDependency
-from minimesos.spark.scheduler.effects import JobCancelled, JobFailed, JobSucceeded
+from minimesos.spark.scheduler.barrier_rules import (
+    TOO_FEW_SLOTS,
+    UNSUPPORTED_CHAIN,
+    SlotChecks,
+    is_supported,
+)
+from minimesos.spark.scheduler.effects import JobAborted, JobCancelled, JobFailed, JobSucceeded
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.placement import BlockLocations, preferences
+from minimesos.spark.scheduler.preferences import Preferences
 from minimesos.spark.scheduler.rollback import cannot_roll_back, is_indeterminate, made_from
 from minimesos.spark.scheduler.stage import (
     Attempt,
@@ -33,9 +41,14 @@ from minimesos.spark.scheduler.task_scheduler import TaskScheduler
 from minimesos.spark.scheduler.task_set import DEFAULT_POOL, POOL_PROPERTY, TaskSet
 from minimesos.spark.shipment import Shipment
 
+if TYPE_CHECKING:
+    from minimesos.spark.lineage import Lineage
+
 RESUBMIT_AFTER_S = 0.2
 """Failures to fetch come in bursts; wait for the burst to end."""
 RESUBMIT_TIMER = "resubmit failed stages"
+SLOTS_TIMER = "slots of barrier stage "
+"""Followed by the stage's id."""
 
 _log = get_logger(__name__)
 
@@ -54,6 +67,9 @@ class StageRunner:
         self.status = StatusStore(limits.retained_jobs, limits.retained_stages)
         self.graph = StageGraph(self.outputs, self.blocks)
         self._stage_keys = 0
+        self._slot_checks = SlotChecks(limits.barrier_check_s, limits.barrier_checks)
+        self.no_barriers = ""
+        """Why this application cannot have barrier stages."""
         self._resubmit_armed = False
         self._shipment: Shipment | None = None
 
@@ -68,7 +84,38 @@ class StageRunner:
         stage = self.graph.add_job(job)
         self.status.job_started(job)
         _log.info("job submitted", job=job.id, name=job.name, partitions=len(job.partitions))
+        for each in job.stages:
+            complaint = self._barrier_complaint(each, job) if each.rdd.is_barrier else ""
+            if complaint:
+                self.fail(job, JobAborted(complaint))
+                return
         self.submit(stage, now)
+
+    def _barrier_complaint(self, stage: Stage, job: Job) -> str:
+        """Say why a barrier stage cannot run; empty if it can."""
+        if self.no_barriers:
+            return self.no_barriers
+        rdd = stage.rdd
+        tasks = rdd.num_partitions if isinstance(stage, ShuffleMapStage) else len(job.partitions)
+        return "" if is_supported(rdd, tasks) else UNSUPPORTED_CHAIN
+
+    def slots_added(self, now: float) -> None:
+        """There are more slots than before: maybe enough for barrier stages that wait for some."""
+        if self._slot_checks:
+            self.resubmit(now)
+
+    def _has_slots(self, stage: Stage, now: float) -> bool:
+        """See whether a barrier stage can run; if not, look again after a while, or give it up."""
+        if stage.rdd.num_partitions <= self.tasks.total_slots:
+            self._slot_checks.passed(stage.id)
+            return True
+        again_at_s = self._slot_checks.failed(stage.id, now)
+        if again_at_s is None:
+            self.abort(stage, JobAborted(TOO_FEW_SLOTS))
+        else:
+            stage.status = Status.FAILED
+            self.effects.append(SetTimer(f"{SLOTS_TIMER}{stage.id}", again_at_s))
+        return False
 
     def ship(self, shipment: Shipment) -> None:
         """Stages that are submitted from now on need this; an older shipment changes nothing."""
@@ -110,6 +157,10 @@ class StageRunner:
             self._roll_back(stage, now)
             if not stage.jobs:
                 return
+        if stage.rdd.is_barrier:
+            if not self._has_slots(stage, now):
+                return
+            self._void(stage)
         job = min(stage.jobs, key=lambda job: job.id)
         act: Action | ShuffleDependency = job.action
         positions: Sequence[int] = range(len(job.partitions))
@@ -129,15 +180,6 @@ class StageRunner:
             return
         assert partitions, f"{stage} is submitted but nothing of it is missing"
         self._stage_keys += 1
-        preferred = preferences(
-            stage.rdd,
-            partitions,
-            self.blocks,
-            self.outputs if self.limits.prefers_map_outputs else None,
-            self.tasks.executors,
-            self.limits.locality_waits_s,
-            now,
-        )
         stage.status = Status.RUNNING
         stage.task_set = TaskSet(
             key=self._stage_keys,
@@ -154,14 +196,31 @@ class StageRunner:
                 self.limits.compression_of(stage.closure),
             ),
             payload=StageInputs(stage.rdd, self.outputs).payload,
-            preferences=preferred,
+            preferences=self._preferences(stage.rdd, partitions, now),
             pool=(job.properties or {}).get(POOL_PROPERTY, DEFAULT_POOL),
             owner=Attempt(stage, positions, self.outputs.epoch),
             name=stage.name,
+            is_barrier=stage.rdd.is_barrier,
         )
         stage.attempt += 1
         self.status.stage_started(stage, stage.task_set)
         self.tasks.submit(stage.task_set, now)
+
+    def _preferences(
+        self, rdd: Lineage[Any], partitions: Sequence[int], now: float
+    ) -> Preferences | None:
+        """Return where tasks are best computed."""
+        if rdd.is_barrier:
+            return None  # where there is room for all of them at once
+        return preferences(
+            rdd,
+            partitions,
+            self.blocks,
+            self.outputs if self.limits.prefers_map_outputs else None,
+            self.tasks.executors,
+            self.limits.locality_waits_s,
+            now,
+        )
 
     def _roll_back(self, stage: ShuffleMapStage, now: float) -> None:
         """A map stage is about to run again: if it writes other data, void what was made of it."""
@@ -198,11 +257,26 @@ class StageRunner:
 
     def input_lost(self, stage: Stage, now: float) -> None:
         """Launch no more of a stage; submit it again, behind what it needs, after a while."""
+        if stage.rdd.is_barrier:
+            if stage.task_set is not None:
+                self.tasks.cancel(stage.task_set)
+            self._void(stage)
         self.settle(stage)
         stage.status = Status.FAILED
         if not self._resubmit_armed:
             self._resubmit_armed = True
             self.effects.append(SetTimer(RESUBMIT_TIMER, now + RESUBMIT_AFTER_S))
+
+    def _void(self, stage: Stage) -> None:
+        """Nothing counts that earlier attempts at a barrier stage have done: all runs again."""
+        stage.first_valid = stage.attempt
+        if isinstance(stage, ShuffleMapStage):
+            self.outputs.forget([stage.dependency.shuffle_id])
+        elif isinstance(stage, ResultStage):
+            job = stage.job
+            job.results = [None] * len(job.partitions)
+            job.remaining = len(job.partitions)
+            job.result_bytes = 0
 
     # ---------------------------------------------------------------------------- ends of jobs
 
@@ -235,6 +309,7 @@ class StageRunner:
         orphans = self.graph.remove_job(job)
         for stage in orphans:
             self.status.stage_ended(stage)
+            self._slot_checks.passed(stage.id)
         for task_set in self.tasks.live():
             if task_set.owner.stage in orphans:
                 self.tasks.cancel(task_set)

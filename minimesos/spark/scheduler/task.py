@@ -182,7 +182,7 @@ def decode_fetch_failure(payload: bytes) -> FetchFailure:
 class LoadedStage:
     """A stage's closure in a worker, ready to run its tasks."""
 
-    __slots__ = ("_act", "_properties", "_rdd", "attempt", "stage_id")
+    __slots__ = ("_act", "_context", "_properties", "_rdd", "attempt", "stage_id")
 
     def __init__(
         self, stage_id: int, attempt: int, rdd: Any, act: Any, properties: Properties | None
@@ -192,6 +192,11 @@ class LoadedStage:
         self._rdd = rdd
         self._act = act
         self._properties = properties
+        self._context = TaskContext
+        if rdd.is_barrier:
+            from minimesos.spark.barrier import BarrierTaskContext
+
+            self._context = BarrierTaskContext
 
     def run(
         self, env: WorkerEnv, task_id: int, partition: int, attempt: int, payload: bytes
@@ -201,7 +206,7 @@ class LoadedStage:
         Raises whatever user code raises, ShuffleFetchFailed, and ResultNotSerializable.
         """
         started = perf_counter()
-        task = TaskContext(
+        task = self._context(
             env=env,
             stage_id=self.stage_id,
             partition_id=partition,

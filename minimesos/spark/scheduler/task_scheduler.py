@@ -16,6 +16,7 @@ from minimesos.actor import Effect
 from minimesos.log import get_logger
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.env import Location
+from minimesos.spark.scheduler.barrier import BARRIER_TIMER, Barriers
 from minimesos.spark.scheduler.copies import SPECULATION_TIMER, Copies
 from minimesos.spark.scheduler.dispatch import Dispatcher
 from minimesos.spark.scheduler.executor import Executor, WorkerOffer
@@ -65,6 +66,11 @@ class TaskSetListener(Protocol):
     def fetch_failed(self, task_set: TaskSet, failure: FetchFailure, now: float) -> None:
         """A task could not read its shuffle input. Its slot counts as done in this set."""
 
+    def barrier_failed(
+        self, task_set: TaskSet, failure: TaskFailure, lost: str, now: float
+    ) -> None:
+        """A task of a barrier stage has failed, or is `lost`, so all are to run again."""
+
     def task_set_aborted(self, task_set: TaskSet, error: Exception, now: float) -> None:
         """A task has failed for the last time, or cannot be launched."""
 
@@ -99,6 +105,9 @@ class TaskScheduler:
         else:
             self._dispatcher = FairDispatcher(pools, *arguments)
         self.executors: Mapping[str, Executor] = self._dispatcher.executors
+        self.barriers = Barriers(
+            self._task_sets, self.executors, limits.barrier_wait_s, self._dispatcher.set_timer
+        )
         self.live = self._task_sets.live
         self.active = self._task_sets.active
         self._copies = Copies(limits.speculation, self._task_sets, self._dispatcher)
@@ -210,7 +219,7 @@ class TaskScheduler:
                 failure = TaskFailure(EXECUTOR_LOST, text, "", None, False)
                 self._failed(task_set, slot, task_id, executor, failure, now)
             else:
-                self._requeue(task_set, slot)
+                self._lost(task_set, slot, text, now)
         self._dispatcher.feed_all(now)
         if self._leaving_out is not None:
             self._leaving_out.see_all(now)
@@ -303,6 +312,8 @@ class TaskScheduler:
         task_set.finish(slots)
         if task_set.copies:
             self._copies.interrupt_others(task_set, slots)
+        if task_set.is_barrier and task_set.done < len(task_set):
+            self.barriers.ended(task_set, slots)
         if self._leaving_out is not None and task_set.done == len(task_set):
             self._leaving_out.succeeded(task_set, now)
 
@@ -327,7 +338,7 @@ class TaskScheduler:
             if task_set.state[slot] != RUNNING:
                 continue
             if outcome == spark_pb2.CANCELLED:
-                self._requeue(task_set, slot)
+                self._lost(task_set, slot, f"task {slot} was cancelled", now)
             elif outcome == spark_pb2.FETCH_FAILED:
                 failure = decode_fetch_failure(payload)
                 self._fetch_failed(task_set, slot, task_id, executor, failure, now)
@@ -364,6 +375,8 @@ class TaskScheduler:
         if task_set.is_zombie:
             return
         if not (failure.fatal or times >= limit):
+            if task_set.is_barrier:
+                self._listener.barrier_failed(task_set, failure, lost, now)
             if self._leaving_out is not None:
                 self._leaving_out.see(task_set, now)
             return
@@ -401,6 +414,13 @@ class TaskScheduler:
         if task_set.losses <= LOSSES_LOGGED_MAX and not task_set.is_zombie:
             _log.warning(lost.partition("\n")[0])
 
+    def _lost(self, task_set: TaskSet, slot: int, reason: str, now: float) -> None:
+        """An attempt is over, and that is not its own fault."""
+        self._requeue(task_set, slot)
+        if task_set.is_barrier and not task_set.is_zombie:
+            failure = TaskFailure(EXECUTOR_LOST, reason, "", None, False)
+            self._listener.barrier_failed(task_set, failure, summary(failure), now)
+
     def _requeue(self, task_set: TaskSet, slot: int) -> None:
         """An attempt is over without success: another one that runs goes on, or a new one waits."""
         if not self._copies.takes_over(task_set, slot):
@@ -414,6 +434,7 @@ class TaskScheduler:
                 _log.warning(f"Lost {task_set.losses} tasks in stage {task_set} in all")
             for executor in self.executors.values():
                 executor.forget_stage(task_set.key)
+            self.barriers.forget(task_set)
             self._copies.forget(task_set)
             if self._leaving_out is not None:
                 self._leaving_out.forget(task_set)
@@ -433,6 +454,9 @@ class TaskScheduler:
         """A timer of ours, or of the dispatcher's, is due."""
         if name == SPECULATION_TIMER:
             self._copies.look(now)
+        elif name == BARRIER_TIMER:
+            self._dispatcher.forget_timer(name)
+            self.barriers.look(now)
         elif name in (HOPELESS_TIMER, EXCLUSION_TIMER) and self._leaving_out is not None:
             self._leaving_out.timer_fired(name, now)
         else:

@@ -41,7 +41,8 @@ class Copy(NamedTuple):
 class TaskSet:
     """One attempt at a stage's missing partitions. Slot i computes `partitions[i]`.
 
-    Once `is_zombie`, nothing more of it is launched; what runs may still end.
+    Once `is_zombie`, nothing more of it is launched; what runs may still end. If it `is_barrier`,
+    all its tasks run at the same time, or none; if one fails, so have all.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class TaskSet:
         pool: str = DEFAULT_POOL,
         owner: Any = None,
         name: str = "",
+        is_barrier: bool = False,
     ) -> None:
         self.key = key
         self.stage_id = stage_id
@@ -71,6 +73,7 @@ class TaskSet:
         """Of what it shares cores, under `spark.scheduler.mode=FAIR`."""
         self.owner = owner
         """The stage, for the DAG scheduler; opaque here."""
+        self.is_barrier = is_barrier
         self.name = name
         """Where in the user's program it comes from."""
         size = len(partitions)

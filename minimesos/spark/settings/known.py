@@ -41,7 +41,7 @@ repl.class.uri repl.local.jars
 
 job.description job.interruptOnCancel jobGroup.id scheduler.pool
 
-authenticate.enableSaslEncryption barrier.sync.timeout buffer.pageSize buffer.size
+authenticate.enableSaslEncryption buffer.pageSize buffer.size
 closure.serializer network.sasl.serverAlwaysEncrypt
 
 driver.allowMultipleContexts driver.appUIAddress driver.appUIHistoryAddress
@@ -85,8 +85,7 @@ rdd.limit.initialNumPartitions rdd.limit.scaleUpFactor rdd.parallelListingThresh
 reducer.maxBlocksInFlightPerAddress reducer.maxReqsInFlight resources.discoveryPlugin
 resources.warnings.testing
 
-scheduler.barrier.maxConcurrentTasksCheck.interval
-scheduler.barrier.maxConcurrentTasksCheck.maxFailures scheduler.listenerbus.eventqueue.capacity
+scheduler.listenerbus.eventqueue.capacity
 scheduler.listenerbus.logSlowEvent scheduler.numCancelledJobGroupsToTrack
 scheduler.resource.profileMergeConflicts scheduler.revive.interval serializer
 serializer.objectStreamReset

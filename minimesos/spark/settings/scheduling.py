@@ -43,6 +43,24 @@ STAGE_MAX_CONSECUTIVE_ATTEMPTS = whole(
     "Attempts at a stage in a row that could not fetch their input, and fail its jobs.",
     minimum=1,
 )
+BARRIER_SYNC_TIMEOUT = seconds(
+    "spark.barrier.sync.timeout",
+    "365d",
+    "How long tasks of a barrier stage wait for each other in `barrier()` and `allGather()`.",
+    unit="s",
+)
+BARRIER_CHECK_INTERVAL = seconds(
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval",
+    "15s",
+    "How long a barrier stage that needs more slots than there are waits for the next check.",
+    unit="s",
+)
+BARRIER_CHECK_MAX_FAILURES = whole(
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures",
+    40,
+    "Failed checks after which one more fails the job.",
+    minimum=1,
+)
 LOCALITY_WAIT = seconds(
     "spark.locality.wait",
     "3s",

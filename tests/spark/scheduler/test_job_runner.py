@@ -31,6 +31,7 @@ class Rdd:
     dependencies = ()
     partitioner = None
     num_partitions = 4
+    is_barrier = False
     is_cached = False
     call_site = "test"
 
