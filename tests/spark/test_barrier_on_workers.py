@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from time import time
@@ -21,6 +23,7 @@ def sc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkContext]:
     conf.set("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s")
     conf.set("spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures", "1")
     with SparkContext("local[4,4]", "barriers", conf=conf) as context:
+        context.parallelize([1], 1).count()  # the executor is there from now on
         yield context
 
 
@@ -65,6 +68,19 @@ def test_a_failure_has_all_tasks_run_again(sc: SparkContext, tmp_path: Path) -> 
     assert numbers.map(lambda index: index + 1).collect() == [1, 2, 3, 4]
     begun = sorted(path.name[0] for path in tmp_path.iterdir() if path.name != "failed")
     assert begun == list("00112233")
+
+
+def test_a_worker_that_dies_has_all_tasks_run_again(sc: SparkContext, tmp_path: Path) -> None:
+    def run(index: int, items: Iterator[int]) -> Iterator[list[str]]:
+        task = BarrierTaskContext.get()
+        task.barrier()
+        if index == 3 and not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return iter([task.allGather(str(index))])
+
+    stage = sc.parallelize(range(4), 4).barrier().mapPartitionsWithIndex(run)
+    assert stage.collect() == [["0", "1", "2", "3"]] * 4
 
 
 def test_a_barrier_stage_before_a_shuffle_and_behind_one(sc: SparkContext) -> None:
