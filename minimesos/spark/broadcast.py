@@ -50,10 +50,12 @@ class Broadcast(Generic[T]):
         self._location: Location | None = location
         self._value: T | None = value
         self._forget: Callable[[], None] | None = forget
+        from minimesos.spark.shuffle.files import writing_to
+
         path = os.path.join(location.root, file_name(broadcast_id))
         os.makedirs(location.root, exist_ok=True)
         try:
-            with open(path, "wb") as file:
+            with writing_to(location.root), open(path, "wb") as file:
                 pieces = PieceWriter(
                     file,
                     BROADCAST_BLOCK_SIZE.read(conf),

@@ -207,10 +207,12 @@ class BlockStore:
         return encode_batches(items, compression=self._compression)
 
     def _write_batches(self, path: str, batches: Iterable[bytes]) -> None:
+        from minimesos.spark.shuffle.files import writing_to
+
         unfinished = f"{path}.{os.getpid()}"
         os.makedirs(self._directory, exist_ok=True)
         try:
-            with open(unfinished, "wb") as file:
+            with writing_to(self._directory), open(unfinished, "wb") as file:
                 file.writelines(batches)
             os.replace(unfinished, path)
         finally:

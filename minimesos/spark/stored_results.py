@@ -80,14 +80,22 @@ class ResultSink:
         if self.is_too_large:
             return
         if self._file is not None:
-            self._file.write(data)
+            self._append(self._file, data)
             return
         self._pieces.append(bytes(data))
         if self.size > self._place.direct_bytes and self._path:
             self._file = open(self._path, "wb", buffering=0)  # noqa: SIM115
             for piece in self._pieces:
-                self._file.write(piece)
+                self._append(self._file, piece)
             self._pieces.clear()
+
+    def _append(self, file: IO[bytes], data: Any) -> None:
+        from minimesos.spark.shuffle.files import writing_to
+
+        left = memoryview(data)
+        with writing_to(self._place.directory):
+            while left:  # the system takes 2 GiB at once, and less when the disk is almost full
+                left = left[file.write(left) :]
 
     def finish(self) -> bytes:
         """Return all that is not in a file; the file is complete."""

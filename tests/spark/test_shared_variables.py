@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from minimesos.spark import RDD, AccumulatorParam, SparkContext
-from minimesos.spark.broadcast import Broadcast
+from minimesos.spark.broadcast import Broadcast, file_name
 from minimesos.spark.env import Location, WorkerEnv
+from minimesos.spark.shuffle.files import DiskFull
 from minimesos.spark.taskcontext import TaskContext
 
 
@@ -207,3 +208,14 @@ def test_a_broadcast_in_a_cycle_of_garbage_is_removed_everywhere(
     gc.collect()
     assert ("broadcast", 0) in runner.cleaned
     assert list(Path(runner.driver_location.root).glob("broadcast_*")) == []
+
+
+def test_a_broadcast_for_which_the_disk_has_no_room_says_where(
+    sc: SparkContext, runner: Any
+) -> None:
+    place = Path(runner.driver_location.root)
+    place.mkdir(exist_ok=True)
+    for number in range(5):
+        (place / file_name(number)).symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match=f"no room in {place}"):
+        sc.broadcast(bytes(100_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from minimesos.spark import StorageLevel
 from minimesos.spark.env import WorkerEnv
+from minimesos.spark.shuffle.files import DiskFull
 from minimesos.spark.storage import BlockStore, estimate_bytes
 from minimesos.spark.taskcontext import TaskContext
 
@@ -238,3 +240,11 @@ def test_a_partition_that_is_read_in_part_is_kept_whole(tmp_path: Path) -> None:
     assert next(worker.blocks.get_or_compute(rdd, 0, TaskContext(env=worker.env))) == ITEMS[0]
     worker.read(rdd)
     assert rdd.computed == 1
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, 1)
+    (tmp_path / f"rdd_1_0.{os.getpid()}").symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match=f"no room in {tmp_path}"):
+        worker.read(Counted(1, StorageLevel.DISK_ONLY))
+    assert list(tmp_path.iterdir()) == []

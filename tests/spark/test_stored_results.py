@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from minimesos.spark import stored_results
+from minimesos.spark.shuffle.files import DiskFull
 from minimesos.spark.stored_results import (
     ResultPlace,
     ResultSink,
@@ -65,5 +69,34 @@ def test_a_result_that_cannot_be_pickled_leaves_no_file(tmp_path: Path) -> None:
     results = sink(ResultPlace(str(tmp_path), 10))
     with pytest.raises(pickle.PicklingError, match="generator"):
         dump_to(results, [LARGE, (each for each in ())])
+    results.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+class _Reluctant(io.FileIO):
+    """A file that takes a part of what it is given, as a file takes 2 GiB at most."""
+
+    def write(self, data: Any) -> int:
+        return super().write(data[:1000])
+
+
+def test_what_the_system_writes_in_parts_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reluctant(path: str, mode: str, buffering: int) -> _Reluctant:
+        return _Reluctant(path, mode)
+
+    monkeypatch.setattr(stored_results, "open", reluctant, raising=False)
+    results = sink(ResultPlace(str(tmp_path), 10))
+    dump_to(results, LARGE)
+    results.finish()
+    assert pickle.loads((tmp_path / file_name(7)).read_bytes()) == LARGE
+
+
+def test_a_full_disk_is_no_fault_of_the_result(tmp_path: Path) -> None:
+    (tmp_path / file_name(7)).symlink_to("/dev/full")
+    results = sink(ResultPlace(str(tmp_path), 10))
+    with pytest.raises(DiskFull, match=f"no room in {tmp_path}: No space left on device"):
+        dump_to(results, LARGE)
     results.discard()
     assert list(tmp_path.iterdir()) == []

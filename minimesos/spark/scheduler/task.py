@@ -285,7 +285,7 @@ def _dump_result(result: object, env: WorkerEnv, task_id: int) -> tuple[bytes, b
         dump_to(sink, result)
     except BaseException as error:
         sink.discard()
-        if not isinstance(error, Exception):
+        if isinstance(error, MinimesosError) or not isinstance(error, Exception):
             raise
         raise ResultNotSerializable(
             f"the result of the task cannot be pickled: {type(error).__name__}: {error}"

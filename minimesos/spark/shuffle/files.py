@@ -50,7 +50,7 @@ def is_output_name(name: str) -> bool:
 
 
 class DiskFull(MinimesosError):
-    """There is no room where shuffle data or spills are written; elsewhere there may be."""
+    """There is no room where an application's data are written; elsewhere there may be."""
 
 
 @contextmanager
@@ -63,8 +63,8 @@ def writing_to(directory: str) -> Iterator[None]:
             raise
         free_bytes = shutil.disk_usage(directory).free
         raise DiskFull(
-            f"no room for shuffle data in {directory}: {error.strerror}, {free_bytes} bytes are "
-            f"free; {LOCAL_DIR.name} says where executors write"
+            f"no room in {directory}: {error.strerror}, {free_bytes} bytes are free; "
+            f"{LOCAL_DIR.name} says where executors write"
         ) from error
 
 
