@@ -76,6 +76,16 @@ class Copies:
         for executor in self._dispatcher.executors.values() if task_ids else ():
             executor.interrupt(task_ids & set(task_set.copies_on(executor.number)))
 
+    def lose(self, task_set: TaskSet, executor: Executor) -> None:
+        """An executor is gone: of each slot one attempt that ran there is left, as current one."""
+        for task_id in task_set.copies_on(executor.number):
+            slot = task_set.copies[task_id].slot
+            if task_set.state[slot] == RUNNING and task_set.executors[slot] == executor.number:
+                # What had lost to a copy was still there when the slot had to run again.
+                self._task_sets.end_copy(task_set, task_id)
+            else:
+                self.is_current(task_set, task_id)
+
     def executor_gone(self, executor: Executor) -> None:
         """Nothing runs there any more."""
         if self.speculation is not None:

@@ -200,8 +200,7 @@ class TaskScheduler:
         in_short = reason.partition("\n")[0]
         _log.warning("Executor lost", executor=executor_id, host=executor.host, reason=in_short)
         for task_set in self.live():
-            for task_id in task_set.copies_on(executor.number):
-                self._copies.is_current(task_set, task_id)
+            self._copies.lose(task_set, executor)
             self._retire_if_over(task_set)
         lost = [
             (task_set.task_id(slot), task_set, slot)

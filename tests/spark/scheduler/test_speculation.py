@@ -10,6 +10,7 @@ import pytest
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.mishaps import SpeculationSettings
 from minimesos.spark.scheduler.pools import Pools
+from minimesos.spark.scheduler.task_set import DONE
 from minimesos.spark.taskcontext import TaskContext
 
 COPIES = Limits(speculation=SpeculationSettings())
@@ -217,6 +218,30 @@ def test_a_loss_at_every_step_of_a_job_with_copies(new_cluster):
 
     for fatal_step in range(run(None)):
         run(fatal_step)
+
+
+def test_an_executor_is_lost_with_two_attempts_at_a_slot(new_cluster):
+    """What lost to a copy has not ended yet when its slot has to run again, in the same place."""
+    limits = Limits(speculation=SpeculationSettings(quantile=0.5))
+    cluster = new_cluster(executors=2, cores=4, limits=limits)
+    times = iter([50.0])
+    cluster.duration = lambda stage, partition: (
+        next(times, 0.2) if partition == 0 else 3.0 if partition == 3 else 0.2
+    )
+    pairs = cluster.parallelize(WORDS, 4).map(lambda word: (word, 1))
+    job = cluster.submit(pairs.reduceByKey(lambda a, b: a + b, 3), lambda task, items: list(items))
+    (task_set,) = cluster.scheduler._tasks.live()
+    cluster.run_until(lambda: task_set.state[0] == DONE)
+    (slow,) = [each for each in cluster.executors.values() if 0 in each.running]
+    (fast,) = [each for each in cluster.executors.values() if each is not slow]
+    for executor in (fast, slow):
+        cluster.kill(executor)
+        cluster.scheduler.executor_removed(executor.id, "", True, cluster.now)
+        cluster._perform()
+    cluster.add_executor()
+    cluster.run_until(lambda: job in cluster.ended)
+    assert dict(pair for part in cluster.results(job) for pair in part) == COUNTS
+    assert_nothing_is_left(cluster)
 
 
 def test_settings_say_when_tasks_are_slow():
