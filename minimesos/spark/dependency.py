@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from minimesos.spark import callsite
+
 if TYPE_CHECKING:
     from minimesos.spark.lineage import Lineage
     from minimesos.spark.partitioner import Partitioner
@@ -97,10 +99,18 @@ class ShuffleDependency(Dependency):
     already. Without one it yields all pairs as they come.
 
     Pickled without `rdd`: a reading task must not carry the lineage behind the shuffle, and a map
-    task's closure holds its RDD beside the dependency.
+    task's closure holds its RDD beside the dependency. `call_site` is what users called to shuffle;
+    `rdd` may have been made far from there.
     """
 
-    __slots__ = ("aggregator", "map_side_combine", "num_maps", "partitioner", "shuffle_id")
+    __slots__ = (
+        "aggregator",
+        "call_site",
+        "map_side_combine",
+        "num_maps",
+        "partitioner",
+        "shuffle_id",
+    )
 
     def __init__(
         self,
@@ -116,6 +126,7 @@ class ShuffleDependency(Dependency):
         self.aggregator = aggregator
         self.map_side_combine = map_side_combine and aggregator is not None
         self.num_maps = rdd.num_partitions
+        self.call_site = callsite.short_form()
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -51,6 +51,16 @@ def test_the_traceback_the_record_the_task_and_the_place_are_told(sc: SparkConte
     assert told[-1].startswith(f"The stage is collect at {__file__}:")
 
 
+def test_a_failure_before_a_shuffle_is_told_with_what_was_called_to_shuffle(
+    sc: SparkContext,
+) -> None:
+    rdd = sc.parallelize([1], 1)
+    line = sys._getframe().f_lineno + 2
+    with pytest.raises(JobAborted) as caught:
+        rdd.reduceByKey(lambda a, b: a + b).collect()
+    assert str(caught.value).endswith(f"The stage is reduceByKey at {__file__}:{line}")
+
+
 def test_an_exception_of_the_user_s_own_class_is_the_cause(sc: SparkContext) -> None:
     class Mine(Exception):
         pass

@@ -128,6 +128,10 @@ class ShuffleMapStage(Stage):
         super().__init__(id, dependency.rdd)
         self.dependency = dependency
 
+    @property
+    def name(self) -> str:
+        return self.dependency.call_site
+
 
 class ResultStage(Stage):
     """Runs a job's function."""
