@@ -199,6 +199,7 @@ class _Pipe(asyncio.Protocol):
     def __init__(self, other: asyncio.Transport, connections: set[asyncio.Transport]) -> None:
         self._other = other
         self._connections = connections
+        self._has_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -210,6 +211,11 @@ class _Pipe(asyncio.Protocol):
         self._other.write(data)
 
     def eof_received(self) -> bool:
+        """Pass the end on, and keep the way back open until it has ended, too."""
+        self._has_ended = True
+        way_back = self._other.get_protocol()
+        if isinstance(way_back, _Pipe) and way_back._has_ended:
+            return False  # closes this end, and then the other one
         if self._other.can_write_eof() and not self._other.is_closing():
             self._other.write_eof()
         return True

@@ -152,6 +152,18 @@ async def test_garbage_after_the_http2_preface_is_refused_by_grpc_alone() -> Non
         assert await locate(here.address)
 
 
+async def test_a_connection_to_grpc_is_closed_once_both_sides_have_ended_it() -> None:
+    async with served() as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        writer.write(one_port.PREFACE + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))  # no settings
+        writer.write_eof()
+        async with asyncio.timeout(PATIENCE_S):
+            await reader.read()
+            while here.one_port._connections:  # noqa: ASYNC110 # nobody tells of it
+                await asyncio.sleep(0)
+        writer.close()
+
+
 async def test_a_request_that_comes_byte_by_byte_is_understood() -> None:
     request = b"GET / HTTP/1.0\r\n\r\n"
     async with served() as here:
