@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 import tempfile
 import threading
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ from minimesos.flags import (
 )
 from minimesos.log import FORMATS, LEVELS
 from minimesos.resources import Resources
+from minimesos.runtime.scratch import Scratch, remove_if_abandoned
 
 if TYPE_CHECKING:
     from minimesos.agent.server import AgentServer
@@ -76,6 +77,9 @@ class LocalFlags:
     exit_on_stdin_eof: bool = boolean(
         False, help="End when standard input does, so that no cluster outlives who started it."
     )
+    abandoned_dir: str | None = text(
+        help="Scratch directory of who started it, removed in the end if they were killed."
+    )
     logging_level: str = text("INFO", check=one_of(*LEVELS), help="Least severity that is logged.")
     log_format: str = text("glog", check=one_of(*FORMATS), help="Form of log lines: glog or json.")
 
@@ -103,12 +107,15 @@ def local(arguments: tuple[str, ...]) -> None:
 
 async def serve(flags: LocalFlags) -> int:
     """Run the cluster until SIGTERM, SIGINT, or the end of stdin; returns the exit code."""
-    work_dir = Path(flags.work_dir or tempfile.mkdtemp(prefix="minimesos-local-"))
-    try:
-        return await _serve(flags, work_dir)
-    finally:
-        if flags.work_dir is None:
-            shutil.rmtree(work_dir, ignore_errors=True)
+    with ExitStack() as at_end:
+        if flags.abandoned_dir is not None:
+            at_end.callback(remove_if_abandoned, flags.abandoned_dir)
+        work_dir = flags.work_dir
+        if work_dir is None:
+            scratch = Scratch(tempfile.gettempdir(), "minimesos-local")
+            at_end.callback(scratch.remove)
+            work_dir = scratch.path
+        return await _serve(flags, Path(work_dir))
 
 
 async def _serve(flags: LocalFlags, work_dir: Path) -> int:

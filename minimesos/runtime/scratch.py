@@ -12,6 +12,7 @@ import fcntl
 import os
 import re
 import threading
+from contextlib import suppress
 
 _LOCK = ".owner"
 
@@ -38,29 +39,46 @@ class Scratch:
         _remove({self.path: self._lock})
 
 
+def remove_if_abandoned(path: str) -> None:
+    """Delete a scratch directory if its owner was killed, for those who have outlived it."""
+    lock = _lock_of_the_dead(path)
+    if lock is not None:
+        _remove({path: lock})
+
+
 def _left_behind(base: str, kind: str) -> dict[str, int]:
     """Lock all directories whose owners are gone; returns the descriptors of the locks."""
-    left = {}
     name = re.compile(re.escape(kind) + "-[0-9a-f]{32}")
     with os.scandir(base) as entries:
         paths = [entry.path for entry in entries if name.fullmatch(entry.name)]
-    for path in paths:
-        try:
-            lock = os.open(os.path.join(path, _LOCK), os.O_RDWR)
-        except OSError:
-            continue  # it has just been made, or removed, or is another user's
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-        else:
-            left[path] = lock
-    return left
+    locks = ((path, _lock_of_the_dead(path)) for path in paths)
+    return {path: lock for path, lock in locks if lock is not None}
+
+
+def _lock_of_the_dead(path: str) -> int | None:
+    """Lock a directory whose owner is gone; None if that cannot be said of it."""
+    try:
+        lock = os.open(os.path.join(path, _LOCK), os.O_RDWR)
+    except OSError:
+        return None  # it has just been made, or removed, or is another user's
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def _remove(locked: dict[str, int]) -> None:
     import shutil
 
     for path, lock in locked.items():
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another was faster
+            with os.scandir(path) as entries:
+                directories = [
+                    entry.path for entry in entries if entry.is_dir(follow_symlinks=False)
+                ]
+            for directory in directories:  # first: while the lock is there, others can take over
+                shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
         os.close(lock)

@@ -81,7 +81,7 @@ def connect(master: str, conf: SparkConf, local_dir: str) -> Backend:
         agents, cores, memory_mb = map(int, match.groups())
         if agents and cores and memory_mb:
             _check_task_cpus(master, cores, conf)
-            cluster = PrivateCluster(agents, cores, memory_mb, conf)
+            cluster = PrivateCluster(agents, cores, memory_mb, conf, local_dir)
             return _on_mesos(conf, cluster, local_dir)
     elif master.startswith("mesos://"):
         from minimesos.spark.backends.local_cluster import RunningCluster

@@ -171,6 +171,7 @@ class _Executor:
 
     async def stop(self) -> None:
         """End it; by SIGKILL if it does not in time."""
+        self.send(spark_pb2.DriverFrame(shutdown=True))
         self._link.close()
         try:
             await asyncio.wait_for(asyncio.shield(self._exited), STOP_TIMEOUT_S)

@@ -67,7 +67,10 @@ class RunningCluster:
 class PrivateCluster:
     """A cluster of our own, with agents of just the size of one executor each."""
 
-    def __init__(self, agents: int, cores: int, memory_mb: int, conf: SparkConf) -> None:
+    def __init__(
+        self, agents: int, cores: int, memory_mb: int, conf: SparkConf, scratch: str
+    ) -> None:
+        """Start it; it removes the driver's `scratch` if the driver is killed."""
         conf.set(EXECUTOR_CORES.name, cores).set(EXECUTOR_MEMORY.name, f"{memory_mb}m")
         conf.setIfMissing(EXCLUDE_AGENT_TIMEOUT.name, f"{_EXCLUDE_AGENT_S}s")
         container_mb = container_memory_mb(conf)
@@ -79,6 +82,7 @@ class PrivateCluster:
             f"--mem={container_mb}",
             f"--logging_level={CLUSTER_LOG_LEVEL.read(conf)}",
             "--exit_on_stdin_eof",
+            f"--abandoned_dir={scratch}",
         ]
         if SHUFFLE_SERVICE_ENABLED.read(conf):
             flags.append("--shuffle_service")
