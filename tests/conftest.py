@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from importlib.metadata import Distribution
+from pathlib import Path
 
 import pytest
 from grpc.experimental import aio
@@ -30,11 +31,29 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     watch.close()
 
 
+@pytest.fixture(scope="session")
+def integration_modules(request: pytest.FixtureRequest) -> set[Path]:
+    """Files of the integration tests of this run."""
+    tests = request.session.items
+    return {test.path for test in tests if test.get_closest_marker("integration")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _module_leaves_nothing(
+    request: pytest.FixtureRequest, integration_modules: set[Path]
+) -> Iterator[None]:
+    """Fail a module of integration tests whose own fixtures leave something behind."""
+    yield from _watched(request, request.path in integration_modules)
+
+
 @pytest.fixture(autouse=True)
-def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """With --leaks an integration test fails that leaves a process, file, socket or thread."""
-    is_integration = request.node.get_closest_marker("integration") is not None
-    if not is_integration or not request.config.getoption("--leaks"):
+def _test_leaves_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail an integration test that leaves a process, file, socket, shared memory or thread."""
+    yield from _watched(request, request.node.get_closest_marker("integration") is not None)
+
+
+def _watched(request: pytest.FixtureRequest, is_integration: bool) -> Iterator[None]:
+    if not is_integration:  # most tests: they do not even start the watch
         yield
         return
     with request.getfixturevalue("watch").leaves_nothing():
@@ -42,7 +61,6 @@ def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--leaks", action="store_true", help="fail tests that leave something behind")
     parser.addoption("--soak", type=int, default=1, help="how many times as many seeds to try")
 
 

@@ -54,6 +54,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.directory = tempfile.mkdtemp(prefix="mm-")  # short: paths of sockets are in it
+        os.chmod(self.directory, 0o1777)  # as /tmp is: tasks of other users run in tests
         self._mark = os.path.basename(self.directory)
 
     def look(self) -> Snapshot:

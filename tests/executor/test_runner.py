@@ -43,7 +43,8 @@ class WorkerProcess:
         self.socket.settimeout(DEADLINE_S)
         board = os.memfd_create("board")
         os.ftruncate(board, messages.BOARD_BYTES)
-        self.board = memoryview(mmap.mmap(board, messages.BOARD_BYTES)).cast("q")
+        self._page = mmap.mmap(board, messages.BOARD_BYTES)
+        self.board = memoryview(self._page).cast("q")
         fds = theirs.fileno(), board
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", SCRIPT, *map(str, fds)], pass_fds=fds
@@ -100,6 +101,8 @@ class WorkerProcess:
         self.socket.close()
         self.process.kill()
         self.process.wait()
+        self.board.release()
+        self._page.close()
 
 
 @pytest.fixture
