@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
@@ -172,6 +173,33 @@ def test_map_tasks_of_a_barrier_stage_run_again_as_one(new_cluster):
     cluster.run_until(lambda: job in cluster.ended)
     assert dict(pair for part in cluster.results(job) for pair in part) == {0: 2, 1: 2}
     assert cluster.launches(0) == dict.fromkeys(range(4), 2)
+    assert_nothing_is_left(cluster)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_executors_may_go_at_any_time(new_cluster, seed):
+    chance = random.Random(seed)
+    limits = Limits(stage_attempts=40, task_failures=20)
+    cluster = new_cluster(4, 2, limits, Pools() if seed % 2 else None)
+    cluster.duration = lambda stage, partition: chance.choice([0.01, 0.3, 2])
+    pairs = cluster.parallelize(range(40), 5).map(lambda number: (number % 3, number))
+    together = pairs.partitionBy(4).barrier().mapPartitions(list)
+    sums = submit(cluster, together.reduceByKey(lambda a, b: a + b, 3))
+    others = submit(cluster, cluster.parallelize(range(30), 30))
+    again = submit(cluster, together)
+
+    def replace_one():
+        alive = [executor for executor in cluster.executors.values() if executor.is_alive]
+        cluster.kill(chance.choice(alive))
+        cluster.add_executor(2)
+
+    for _ in range(chance.randrange(1, 6)):
+        cluster.after(chance.uniform(0, 6), replace_one)
+    cluster.run_until(lambda: {sums, others, again} <= cluster.ended.keys())
+    found = sorted(pair for part in cluster.results(sums) for pair in part)
+    assert found == [(key, sum(range(key, 40, 3))) for key in range(3)]
+    assert sum(map(sum, cluster.results(others))) == sum(range(30))
+    assert sum(map(len, cluster.results(again))) == 40
     assert_nothing_is_left(cluster)
 
 
