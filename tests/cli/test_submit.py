@@ -304,6 +304,9 @@ def test_a_user_works_in_the_shell(
     shell.type("mine, sc.appName, sc.parallelize(range(11), 8).count()\n")
     shell.expect("('local[2]', 'PySparkShell', 11)")
     shell.expect(">>> ")
+    shell.type("'same', spark.sparkContext is sc\n")
+    shell.expect("('same', True)")
+    shell.expect(">>> ")
     shell.type("import time; sc.parallelize([1], 1).foreach(lambda x: time.sleep(60))\n")
     shell.expect("[Stage 1:")  # the bar says that it runs
     shell.type("\x03")
