@@ -50,6 +50,7 @@ from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.progress import FIRST_AFTER_S, REFRESH_S, ConsoleProgress
 from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.scheduler.status_store import StatusStore
+from minimesos.spark.scheduler.task import result_lost
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST
 from minimesos.spark.shipment import Shipment
@@ -313,7 +314,7 @@ class JobRunner:
     # ------------------------------------------------------------------------------- on the loop
 
     def _with_stored(self, results: spark_pb2.TaskResults) -> TaskEnds:
-        """Take what is in files; what cannot be taken is lost with the worker's task."""
+        """Take what is in files; a task whose result cannot be taken has failed."""
         ends = TaskEnds(
             list(results.task_ids),
             list(results.outcomes),
@@ -326,8 +327,8 @@ class JobRunner:
                 try:
                     stored = take_stored(self.driver_location.root, task_id, answer)
                 except OSError as error:
-                    ends.outcomes[at] = spark_pb2.WORKER_LOST
-                    ends.payloads[at] = f"its result is gone: {error}".encode()
+                    ends.outcomes[at] = spark_pb2.FAILED
+                    ends.payloads[at] = result_lost(str(error))
                 else:
                     ends.outcomes[at] = spark_pb2.SUCCESS
                     ends.payloads[at] = stored

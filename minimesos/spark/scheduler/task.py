@@ -171,6 +171,12 @@ def decode_failure(payload: bytes) -> TaskFailure:
     return TaskFailure(*pickle.loads(payload))
 
 
+def result_lost(reason: str) -> bytes:
+    """Return the payload of Outcome.FAILED for a task whose stored result is gone."""
+    text = "TaskResultLost (result lost from block manager)"
+    return pickle.dumps(tuple(TaskFailure(text, reason, "", None, False)))
+
+
 def decode_fetch_failure(payload: bytes) -> FetchFailure:
     """Return the payload of Outcome.FETCH_FAILED."""
     return FetchFailure(*pickle.loads(payload))

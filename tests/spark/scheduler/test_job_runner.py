@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import re
 import signal
+import struct
 import threading
 
 import pytest
@@ -22,6 +23,8 @@ from minimesos.spark.scheduler.allocation import AllocationSettings
 from minimesos.spark.scheduler.effects import JobAborted, JobCancelled
 from minimesos.spark.scheduler.job_runner import JobRunner
 from minimesos.spark.scheduler.limits import Limits
+from minimesos.spark.scheduler.task import STORED_TAG, Metrics
+from minimesos.spark.stored_results import file_name
 
 
 class Rdd:
@@ -311,3 +314,61 @@ def test_an_unknown_master_is_refused(tmp_path):
 def test_a_mesos_url_that_names_no_address_is_refused_before_anything_starts(master, tmp_path):
     with pytest.raises(InvalidValue, match=re.escape(master)):
         JobRunner.start(master, SparkConf(loadDefaults=False), str(tmp_path))
+
+
+class Forgetful(Backend):
+    """Says that results are files in a directory; those of the first few attempts are not there."""
+
+    def __init__(self, directory, forgets):
+        super().__init__()
+        self.directory = directory
+        self.forgets = forgets
+        self.attempts = []
+
+    def send(self, executor_id, frame):
+        extras = pickle.dumps(((), (), (0,) * len(Metrics._fields)))
+        answer = struct.pack("<BI", STORED_TAG, len(extras)) + extras
+        for batch in frame.tasks:
+            self.attempts += batch.attempts
+            for task_id, attempt in zip(batch.task_ids, batch.attempts, strict=True):
+                if attempt >= self.forgets:
+                    (self.directory / file_name(task_id)).write_bytes(pickle.dumps("there"))
+            count = len(batch.task_ids)
+            results = spark_pb2.TaskResults(
+                task_ids=batch.task_ids,
+                outcomes=[spark_pb2.STORED] * count,
+                payloads=[answer] * count,
+                workers=[0] * count,
+            )
+            LoopThread.shared().loop.call_soon(self.listener.results, "0", results)
+
+
+@pytest.fixture
+def forgetful(tmp_path):
+    """Make a job runner by the number of attempts whose results are gone."""
+    runners = []
+
+    def make(forgets):
+        backend = Forgetful(tmp_path, forgets)
+        runner = JobRunner(backend, Limits(), LoopThread.shared())
+        runner.driver_location = Location("driver", "localhost", "", str(tmp_path))
+        runners.append(runner)
+        LoopThread.shared().call(backend.start(runner))
+        return runner, backend
+
+    yield make
+    for runner in runners:
+        runner.stop()
+
+
+def test_a_task_whose_stored_result_is_gone_is_tried_again(forgetful):
+    runner, backend = forgetful(2)
+    assert runner.run_job(Rdd(), action, [0]) == ["there"]
+    assert backend.attempts == [0, 1, 2]
+
+
+def test_results_that_are_gone_again_and_again_end_the_job(forgetful):
+    runner, backend = forgetful(100)
+    with pytest.raises(JobAborted, match=r"failed 4 times.*TaskResultLost \(result lost"):
+        runner.run_job(Rdd(), action, [0])
+    assert backend.attempts == [0, 1, 2, 3]
