@@ -11,6 +11,7 @@ import os
 import pickle
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from minimesos.spark import closure
@@ -23,6 +24,7 @@ from minimesos.spark.settings.storage import (
     BROADCAST_BLOCK_SIZE,
     BROADCAST_CHECKSUM,
     BROADCAST_COMPRESS,
+    CLEAN_GARBAGE,
 )
 from minimesos.spark.taskcontext import TaskContext
 
@@ -70,9 +72,11 @@ class Broadcast(Generic[T]):
         except BaseException:
             os.unlink(path)
             raise
-        # Also when the program drops its last reference: closures that use it hold one.
-        self._discard = weakref.finalize(self, _discard, path, forget)
-        self._discard.atexit = False
+        self._discard: Callable[[], object] = partial(_discard, path, forget)
+        if CLEAN_GARBAGE.read(conf):
+            # Also when the program drops its last reference: closures that use it hold one.
+            self._discard = finalizer = weakref.finalize(self, self._discard)
+            finalizer.atexit = False
 
     @property
     def id(self) -> int:

@@ -29,7 +29,7 @@ from minimesos.spark.lineage import Lineage
 from minimesos.spark.rdd import RDD
 from minimesos.spark.setting_kinds import Texts
 from minimesos.spark.settings.application import MASTER
-from minimesos.spark.settings.storage import CHECKPOINT_COMPRESS, CLEAN_CHECKPOINTS
+from minimesos.spark.settings.storage import CHECKPOINT_COMPRESS, CLEAN_CHECKPOINTS, CLEAN_GARBAGE
 
 if TYPE_CHECKING:
     from minimesos.spark.taskcontext import TaskContext
@@ -165,7 +165,7 @@ class Checkpoints:
             save_checkpoint(rdd, path, codec)
             system = file_system_of(path, self._conf)
             mark.path, mark.shown_path = path, system.shown(path)
-            if CLEAN_CHECKPOINTS.read(self._conf):
+            if CLEAN_GARBAGE.read(self._conf) and CLEAN_CHECKPOINTS.read(self._conf):
                 weakref.finalize(rdd, _remove, system, path).atexit = False
         read = {"_path": mark.path, "_num_partitions": count}
         self._become(rdd, mark, CheckpointedRDD, read)

@@ -57,7 +57,7 @@ from minimesos.spark.settings.application import (
 )
 from minimesos.spark.settings.executors import ALLOW_SPARK_CONTEXT
 from minimesos.spark.settings.scheduling import DEFAULT_PARALLELISM
-from minimesos.spark.settings.storage import CHECKPOINT_DIR
+from minimesos.spark.settings.storage import CHECKPOINT_DIR, CLEAN_GARBAGE
 from minimesos.spark.shipping import Shipping
 from minimesos.spark.sources import Sources
 from minimesos.spark.taskcontext import TaskContext
@@ -333,8 +333,9 @@ class SparkContext(Sources, Shipping, JobControl, Profiling, JvmOnlySources):
         self, rdd: RDD[Any], *, rdd_ids: Sequence[int] = (), shuffle_ids: Sequence[int] = ()
     ) -> None:
         """Have executors drop what belongs to an RDD once nobody refers to it any more."""
-        forget = partial(self._running().clean_up, rdd_ids=rdd_ids, shuffle_ids=shuffle_ids)
-        weakref.finalize(rdd, forget).atexit = False
+        if CLEAN_GARBAGE.read(self._conf):
+            forget = partial(self._running().clean_up, rdd_ids=rdd_ids, shuffle_ids=shuffle_ids)
+            weakref.finalize(rdd, forget).atexit = False
 
     # Life.
 

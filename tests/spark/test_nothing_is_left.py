@@ -48,9 +48,7 @@ def test_a_driver_that_is_killed_takes_executors_and_files_with_it(
     master: str, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-c", DOOMED, master, str(tmp_path)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as driver:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
         pids = [int(pid) for pid in driver.stdout.readline().split()]
         assert len(pids) > 1

@@ -219,3 +219,15 @@ def test_a_broadcast_for_which_the_disk_has_no_room_says_where(
         (place / file_name(number)).symlink_to("/dev/full")
     with pytest.raises(DiskFull, match=f"no room in {place}"):
         sc.broadcast(bytes(100_000))
+
+
+def test_garbage_stays_where_references_are_not_tracked(start_context: Any) -> None:
+    with start_context(settings={"spark.cleaner.referenceTracking": "false"}) as sc:
+        shared = sc.broadcast([1])
+        sums = sc.parallelize([(1, 1)]).reduceByKey(lambda a, b: a + b).cache()
+        assert sums.collect() == [(1, 1)]
+        del shared, sums
+        gc.collect()
+        assert sc._runner.cleaned == []
+        sc.broadcast([2]).destroy()
+        assert sc._runner.cleaned == [("broadcast", 1)]

@@ -48,6 +48,12 @@ CHECKPOINT_DIR = text(
 CHECKPOINT_COMPRESS = flag(
     "spark.checkpoint.compress", False, "Whether checkpoints are compressed."
 )
+CLEAN_GARBAGE = flag(
+    "spark.cleaner.referenceTracking",
+    True,
+    "Whether broadcasts, shuffles and cached partitions are removed everywhere once nobody refers "
+    "to them any more; else they stay until the end, or `destroy` and `unpersist`.",
+)
 CLEAN_CHECKPOINTS = flag(
     "spark.cleaner.referenceTracking.cleanCheckpoints",
     False,
