@@ -411,11 +411,14 @@ class WorkerPool:
         if worker.spent:
             self._replace(worker)
             return
-        first_line = reason.partition("\n")[0]  # the others have been passed on already
-        _log.warning("worker died", slot=worker.slot, pid=pid, reason=first_line)
         running = worker.running
+        killed = running in worker.sent and running == worker.doomed
+        if killed:
+            _log.info("worker killed with its task", slot=worker.slot, pid=pid)
+        else:
+            first_line = reason.partition("\n")[0]  # the others have been passed on already
+            _log.warning("worker died", slot=worker.slot, pid=pid, reason=first_line)
         if worker.sent.pop(running, None) is not None:
-            killed = running == worker.doomed
             outcome = spark_pb2.CANCELLED if killed else spark_pb2.WORKER_LOST
             self._listener.ended([running], [outcome], [reason.encode()], worker.slot)
             self._listener.turn()

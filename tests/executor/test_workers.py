@@ -151,8 +151,8 @@ async def test_cancelling_without_interrupt_drops_only_what_has_not_started(star
     assert end.outcome == SUCCESS
 
 
-async def test_a_task_that_ignores_the_interrupt_is_killed(start, gate):
-    backend, listener = await start(1, python_task_killTimeout="100ms")
+async def test_a_task_that_ignores_the_interrupt_is_killed(start, gate, capfd):
+    backend, listener = await start(1, python_task_killTimeout="100ms", log_level="WARN")
 
     def stubborn(i, _):
         while True:
@@ -169,6 +169,7 @@ async def test_a_task_that_ignores_the_interrupt_is_killed(start, gate):
     before, end, after = await listener.ends(0, 1, 2)
     assert end.outcome == CANCELLED
     assert after.value != before.value
+    assert "worker died" not in capfd.readouterr().err  # it was our doing
 
 
 async def test_exiting_from_a_task_is_a_failure_and_no_death(start):
