@@ -22,6 +22,7 @@ import pytest
 from minimesos.actor import SetTimer
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark import accumulators
+from minimesos.spark.conf import SparkConf
 from minimesos.spark.context import SparkContext
 from minimesos.spark.env import Location, Range, WorkerEnv
 from minimesos.spark.raised import describe_failure
@@ -112,6 +113,7 @@ class Cluster(SparkContext):
         self._executor_ids = itertools.count()
         self._batch_size = 0
         self._runner = None
+        self._conf = SparkConf(loadDefaults=False)
         self.master = self.appName = "simulated"
 
     # What RDDs ask of their context.
