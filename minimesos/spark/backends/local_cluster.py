@@ -17,6 +17,7 @@ from typing import Protocol
 from minimesos.errors import MinimesosError
 from minimesos.spark.backends.executor_memory import container_memory_mb
 from minimesos.spark.conf import SparkConf
+from minimesos.spark.settings import EXECUTOR_ENV_PREFIX
 from minimesos.spark.settings.application import CLUSTER_LOG_LEVEL
 from minimesos.spark.settings.executors import EXECUTOR_CORES, EXECUTOR_MEMORY
 from minimesos.spark.settings.mesos import (
@@ -73,6 +74,9 @@ class PrivateCluster:
         """Start it; it removes the driver's `scratch` if the driver is killed."""
         conf.set(EXECUTOR_CORES.name, cores).set(EXECUTOR_MEMORY.name, f"{memory_mb}m")
         conf.setIfMissing(EXCLUDE_AGENT_TIMEOUT.name, f"{_EXCLUDE_AGENT_S}s")
+        path = os.environ.get("PYTHONPATH")
+        if path:  # tasks on this machine find the modules that the driver finds
+            conf.setIfMissing(f"{EXECUTOR_ENV_PREFIX}PYTHONPATH", path)
         container_mb = container_memory_mb(conf)
         own_cpus = 0.0 if MESOS_COARSE.read(conf) else MESOS_EXECUTOR_CORES.read(conf)
         command = [sys.executable, "-P", "-m", "minimesos", "local"]

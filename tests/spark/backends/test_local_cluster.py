@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -29,6 +30,23 @@ def test_a_script_that_does_not_stop_its_context_ends_all_the_same() -> None:
         [sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "10\n", "")
+
+
+def test_tasks_find_modules_on_the_drivers_search_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "module_beside.py").write_text("def double(n):\n    return 2 * n\n")
+    inherited = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), inherited))))
+
+    def double(number: int) -> int:
+        import module_beside
+
+        doubled: int = module_beside.double(number)
+        return doubled
+
+    with SparkContext("local-cluster[1,1,512]", "modules") as sc:
+        assert sc.parallelize([1, 2], 2).map(double).collect() == [2, 4]
 
 
 def test_a_job_of_a_private_cluster_that_is_killed_fails_at_once() -> None:
