@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -122,11 +122,14 @@ KINDS = (sums_by_key, sorted_records, joined_groups, cached_twice, large_results
 class Tormentor:
     """Kills processes of ours at random moments, from a thread of its own."""
 
-    def __init__(self, rng: random.Random, cluster: ProcessCluster | None) -> None:
+    def __init__(
+        self, rng: random.Random, cluster: ProcessCluster | None, others: Collection[psutil.Process]
+    ) -> None:
+        """Begin; `others` were there before and are none of ours, such as a browser of tests."""
         self._rng = rng
         self._cluster = cluster
         self._is_over = threading.Event()
-        self._own = {os.getpid()}
+        self._others = others
         self.seen: dict[int, psutil.Process] = {}
         self.story: list[str] = []
         self._thread = threading.Thread(target=self._run, name="tormentor")
@@ -142,7 +145,8 @@ class Tormentor:
     def look(self) -> list[psutil.Process]:
         """Return the processes that may be killed."""
         for process in psutil.Process().children(recursive=True):
-            self.seen.setdefault(process.pid, process)
+            if process not in self._others:
+                self.seen.setdefault(process.pid, process)
         return [each for each in self.seen.values() if each.is_running() and role(each)]
 
     def _run(self) -> None:
@@ -242,10 +246,11 @@ def test_whatever_is_killed_jobs_end_right_or_say_why(kind: str, seed: int, tmp_
     if "PYTHONPATH" in os.environ:
         conf.set("spark.executorEnv.PYTHONPATH", os.environ["PYTHONPATH"])
     outcomes: Counter[str] = Counter()
+    others = psutil.Process().children(recursive=True)
     with ExitStack() as held:
         url, cluster = held.enter_context(master(kind))
         sc = SparkContext(url, "torment", conf=conf)
-        tormentor = Tormentor(rng, cluster)
+        tormentor = Tormentor(rng, cluster, others)
         with deadline(JOB_TIMEOUT_S, "a job", tormentor) as call, tormentor:
             for _ in range(JOBS):
                 job = rng.choice(KINDS)(rng)

@@ -50,8 +50,9 @@ def test_tasks_find_modules_on_the_drivers_search_path(
 
 
 def test_a_job_of_a_private_cluster_that_is_killed_fails_at_once() -> None:
+    others = set(psutil.Process().children())
     with SparkContext("local-cluster[1,1,512]", "bereft") as sc:
-        (cluster,) = (each.pid for each in psutil.Process().children())
+        (cluster,) = (each.pid for each in psutil.Process().children() if each not in others)
 
         def kill_and_wait(_: int) -> None:
             os.kill(cluster, signal.SIGKILL)
