@@ -21,6 +21,7 @@ from minimesos.spark.settings.executors import TASK_KILL_TIMEOUT, reuses_workers
 from minimesos.spark.settings.scheduling import LOCALITY_WAIT_PROCESS, TASK_CPUS
 from minimesos.spark.settings.workers import TASK_OUTPUT
 from minimesos.spark.shuffle.files import output_prefix
+from minimesos.spark.storage_level import block_name
 from minimesos_executor.pool import Fetch, PoolOptions, WorkerPool
 from minimesos_executor.prints import PrintedLines, write_log
 from minimesos_executor.results import ResultOutbox
@@ -122,6 +123,8 @@ class Control:
             self.pool.dispatch()
         for answer in frame.barrier_answers:
             self.pool.met(answer.task_ids, answer.messages, answer.error)
+        for copy in frame.copy_blocks:
+            self._copy(copy)
         if frame.HasField("cancel"):
             self.pool.cancel(frame.cancel.task_ids, frame.cancel.interrupt)
         if frame.HasField("cleanup"):
@@ -179,6 +182,24 @@ class Control:
     def close(self) -> None:
         """Kill the workers and all that they have started."""
         self.pool.close()
+
+    def _copy(self, copy: spark_pb2.BlockCopy) -> None:
+        """Copy a cached partition of another executor; say so once it is there."""
+        name = block_name(copy.block.rdd_id, copy.block.partition)
+        path = os.path.join(self._local_dir, name)
+        unfinished = f"{path}.copy"
+
+        def answer(error: str, _: int) -> None:
+            if error:
+                _log.warning("cached block not copied", block=name, reason=error)
+                return
+            with suppress(FileNotFoundError):  # its RDD was forgotten meanwhile
+                os.replace(unfinished, path)
+                self._link.send(spark_pb2.ExecutorFrame(copied_blocks=[copy.block]))
+
+        self._link.fetch(
+            Fetch(copy.address, copy.executor_id, [name], [0], [0], unfinished), answer
+        )
 
     def _clean_up(self, cleanup: spark_pb2.Cleanup) -> None:
         self.pool.clean_up(cleanup.stage_keys, cleanup.rdd_ids, cleanup.broadcast_ids)

@@ -4,7 +4,8 @@ A block in memory is the list of live items, so reading it again costs nothing; 
 worker that made it, and the scheduler sends tasks back there. Functions over a cached RDD must
 therefore not change its items in place. OFF_HEAP, or a setting, has it as bytes instead. Blocks on
 disk lie in the executor's directory, where all its workers find them, also after the death of the
-one that made them; so do the second copies of replicated levels.
+one that made them; so do the second copies of replicated levels. The driver knows of these files:
+it has other executors copy them if the level says so, and tells tasks where there are some.
 
 Source: Spark's RDD programming guide, "RDD Persistence".
 """
@@ -16,13 +17,15 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from minimesos.spark.env import FetchFailed
 from minimesos.spark.io.compression import Codec, codec_of
 from minimesos.spark.setting_kinds import MIB
 from minimesos.spark.settings.executors import EXECUTOR_MEMORY, MEMORY_FRACTION, reuses_workers
+from minimesos.spark.settings.shuffle import READ_HOST_LOCAL_DISK
 from minimesos.spark.settings.storage import CACHE_SERIALIZED, RDD_COMPRESS
-from minimesos.spark.storage_level import StorageLevel
+from minimesos.spark.storage_level import StorageLevel, block_name, copies_key
 
 if TYPE_CHECKING:
     from minimesos.spark.lineage import Lineage
@@ -113,12 +116,14 @@ class BlockStore:
             return block.items()
         level = rdd.storage_level
         has_file = level.useDisk or level.replication > 1
-        if has_file and os.path.exists(self._path(block_id)):
-            return self._read(block_id)
+        if has_file:
+            file = self._open(block_id, task)
+            if file is not None:
+                return _items_of(file)
         items = rdd.compute(index, task)
         if level.useMemory:
             return self._keep(block_id, items, level, task)
-        return self._keep_on_disk(block_id, items, task)
+        return self._keep_on_disk(block_id, items, level, task)
 
     def drop_rdds(self, rdd_ids: Iterable[int]) -> None:
         """Forget all partitions of these RDDs, in memory and on disk."""
@@ -145,11 +150,12 @@ class BlockStore:
             size_bytes = block.size_bytes
             if size_bytes > self._limit_bytes or not self._make_room(size_bytes, block_id.rdd_id):
                 rest = chain(block.items(), items)
-                return self._keep_on_disk(block_id, rest, task) if level.useDisk else rest
+                return self._keep_on_disk(block_id, rest, level, task) if level.useDisk else rest
         self._blocks[block_id] = block
         self._memory_bytes += block.size_bytes
         if level.replication > 1:
             self._write(block_id, block)
+            task.stored_files.append((*block_id, level.replication))
         task.stored_blocks.append(block_id)
         return block.items()
 
@@ -163,11 +169,12 @@ class BlockStore:
             yield chunk, estimate_bytes(chunk)
 
     def _keep_on_disk(
-        self, block_id: BlockId, items: Iterator[Any], task: TaskContext
+        self, block_id: BlockId, items: Iterator[Any], level: StorageLevel, task: TaskContext
     ) -> Iterator[Any]:
         self._write_batches(self._path(block_id), self._encoded(items))
         task.stored_blocks.append(block_id)
-        return self._read(block_id)
+        task.stored_files.append((*block_id, level.replication))
+        return _items_of(open(self._path(block_id), "rb"))
 
     def _make_room(self, wanted_bytes: int, for_rdd: int) -> bool:
         """Evict until `wanted_bytes` fit, never an RDD's block for another of the same RDD."""
@@ -191,7 +198,7 @@ class BlockStore:
         return True
 
     def _path(self, block_id: BlockId) -> str:
-        return os.path.join(self._directory, f"rdd_{block_id.rdd_id}_{block_id.partition}")
+        return os.path.join(self._directory, block_name(*block_id))
 
     def _write(self, block_id: BlockId, block: _Block) -> None:
         """Write a block, unless a copy of it is there."""
@@ -218,12 +225,23 @@ class BlockStore:
         finally:
             _unlink(unfinished)
 
-    def _read(self, block_id: BlockId) -> Iterator[Any]:
-        from minimesos.spark.io.serializers import read_batches
-
-        with open(self._path(block_id), "rb") as file:
-            for batch in read_batches(file):
-                yield from batch
+    def _open(self, block_id: BlockId, task: TaskContext) -> IO[bytes] | None:
+        """Open a block's file: ours, or a copy of it that the driver knows to be elsewhere."""
+        try:
+            return open(self._path(block_id), "rb")
+        except FileNotFoundError:
+            pass
+        env = task.env
+        name = block_name(*block_id)
+        for location in task.payload.get(copies_key(*block_id), ()):
+            try:
+                if location.host == env.host and READ_HOST_LOCAL_DISK.read(env.conf):
+                    return open(os.path.join(location.root, name), "rb")
+                if location.executor_id != env.executor_id:
+                    return _opened_once(env.fetch(location, name, 0, 0))
+            except (OSError, FetchFailed):
+                continue  # another copy, or the partition is computed
+        return None
 
 
 def estimate_bytes(items: list[Any]) -> int:
@@ -252,6 +270,21 @@ def _deep_bytes(item: Any, depth: int) -> int:
     if sample:
         size += len(parts) * sum(_deep_bytes(part, depth - 1) for part in sample) // len(sample)
     return size
+
+
+def _items_of(file: IO[bytes]) -> Iterator[Any]:
+    from minimesos.spark.io.serializers import read_batches
+
+    with file:
+        for batch in read_batches(file):
+            yield from batch
+
+
+def _opened_once(path: str) -> IO[bytes]:
+    """Open a file that nobody else will read."""
+    file = open(path, "rb")  # noqa: SIM115 (closed by whoever reads it)
+    os.unlink(path)
+    return file
 
 
 def _unlink(path: str) -> None:

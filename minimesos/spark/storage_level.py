@@ -10,6 +10,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+def block_name(rdd_id: int, partition: int) -> str:
+    """Return the name of a cached partition's file in its executor's directory."""
+    return f"rdd_{rdd_id}_{partition}"
+
+
+def copies_key(rdd_id: int, partition: int) -> tuple[str, int, int]:
+    """Return the key, in a task's payload, of where files of a cached partition are."""
+    return ("block", rdd_id, partition)
+
+
 class StorageLevel:
     """Where partitions are kept: disk, memory or both, in what form, and how often."""
 

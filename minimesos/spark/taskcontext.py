@@ -51,6 +51,7 @@ class TaskContext:
         "env",
         "payload",
         "stored_blocks",
+        "stored_files",
     )
 
     _running: ClassVar[_Running | _RunningHere] = _Running()
@@ -75,6 +76,7 @@ class TaskContext:
         self._local_properties = local_properties
         self.accumulators: dict[int, Accumulator[Any]] = {}
         self.stored_blocks: list[tuple[int, int]] = []
+        self.stored_files: list[tuple[int, int, int]] = []
         self._counters: Counters | None = None
 
     @classmethod

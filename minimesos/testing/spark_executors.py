@@ -75,6 +75,9 @@ class RecordingListener:
     def resource_offers(self, offers: Sequence[WorkerOffer]) -> None:
         raise AssertionError("no backend that is tested with this launches on offers")
 
+    def blocks_copied(self, executor_id: str, blocks: Sequence[spark_pb2.CachedBlock]) -> None:
+        """There is only one executor."""
+
     def printed(self, executor_id: str, printed: Sequence[spark_pb2.Printed]) -> None:
         for each in printed:
             self.printed_lines += each.text.splitlines()

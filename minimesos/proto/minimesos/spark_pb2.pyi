@@ -23,7 +23,7 @@ CANCELLED: Outcome
 STORED: Outcome
 
 class ExecutorFrame(_message.Message):
-    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located", "takes_lane", "barrier_calls", "printed")
+    __slots__ = ("register", "proof", "results", "goodbye", "heartbeat", "located", "takes_lane", "copied_blocks", "barrier_calls", "printed")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class ExecutorFrame(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     LOCATED_FIELD_NUMBER: _ClassVar[int]
     TAKES_LANE_FIELD_NUMBER: _ClassVar[int]
+    COPIED_BLOCKS_FIELD_NUMBER: _ClassVar[int]
     BARRIER_CALLS_FIELD_NUMBER: _ClassVar[int]
     PRINTED_FIELD_NUMBER: _ClassVar[int]
     register: Register
@@ -40,12 +41,13 @@ class ExecutorFrame(_message.Message):
     heartbeat: Heartbeat
     located: Located
     takes_lane: bool
+    copied_blocks: _containers.RepeatedCompositeFieldContainer[CachedBlock]
     barrier_calls: _containers.RepeatedCompositeFieldContainer[BarrierCall]
     printed: _containers.RepeatedCompositeFieldContainer[Printed]
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ..., takes_lane: _Optional[bool] = ..., barrier_calls: _Optional[_Iterable[_Union[BarrierCall, _Mapping]]] = ..., printed: _Optional[_Iterable[_Union[Printed, _Mapping]]] = ...) -> None: ...
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., proof: _Optional[bytes] = ..., results: _Optional[_Union[TaskResults, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ..., takes_lane: _Optional[bool] = ..., copied_blocks: _Optional[_Iterable[_Union[CachedBlock, _Mapping]]] = ..., barrier_calls: _Optional[_Iterable[_Union[BarrierCall, _Mapping]]] = ..., printed: _Optional[_Iterable[_Union[Printed, _Mapping]]] = ...) -> None: ...
 
 class DriverFrame(_message.Message):
-    __slots__ = ("challenge", "registered", "refused", "stages", "tasks", "cancel", "cleanup", "shutdown", "barrier_answers")
+    __slots__ = ("challenge", "registered", "refused", "stages", "tasks", "cancel", "cleanup", "shutdown", "barrier_answers", "copy_blocks")
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +57,7 @@ class DriverFrame(_message.Message):
     CLEANUP_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
     BARRIER_ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    COPY_BLOCKS_FIELD_NUMBER: _ClassVar[int]
     challenge: Challenge
     registered: Registered
     refused: Refused
@@ -64,7 +67,8 @@ class DriverFrame(_message.Message):
     cleanup: Cleanup
     shutdown: bool
     barrier_answers: _containers.RepeatedCompositeFieldContainer[BarrierAnswer]
-    def __init__(self, challenge: _Optional[_Union[Challenge, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskBatch, _Mapping]]] = ..., cancel: _Optional[_Union[CancelTasks, _Mapping]] = ..., cleanup: _Optional[_Union[Cleanup, _Mapping]] = ..., shutdown: _Optional[bool] = ..., barrier_answers: _Optional[_Iterable[_Union[BarrierAnswer, _Mapping]]] = ...) -> None: ...
+    copy_blocks: _containers.RepeatedCompositeFieldContainer[BlockCopy]
+    def __init__(self, challenge: _Optional[_Union[Challenge, _Mapping]] = ..., registered: _Optional[_Union[Registered, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskBatch, _Mapping]]] = ..., cancel: _Optional[_Union[CancelTasks, _Mapping]] = ..., cleanup: _Optional[_Union[Cleanup, _Mapping]] = ..., shutdown: _Optional[bool] = ..., barrier_answers: _Optional[_Iterable[_Union[BarrierAnswer, _Mapping]]] = ..., copy_blocks: _Optional[_Iterable[_Union[BlockCopy, _Mapping]]] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("executor_id", "host", "cores", "version", "python_version", "nonce", "pid")
@@ -192,6 +196,24 @@ class Printed(_message.Message):
     text: str
     is_stderr: bool
     def __init__(self, text: _Optional[str] = ..., is_stderr: _Optional[bool] = ...) -> None: ...
+
+class CachedBlock(_message.Message):
+    __slots__ = ("rdd_id", "partition")
+    RDD_ID_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    rdd_id: int
+    partition: int
+    def __init__(self, rdd_id: _Optional[int] = ..., partition: _Optional[int] = ...) -> None: ...
+
+class BlockCopy(_message.Message):
+    __slots__ = ("block", "executor_id", "address")
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    block: CachedBlock
+    executor_id: str
+    address: str
+    def __init__(self, block: _Optional[_Union[CachedBlock, _Mapping]] = ..., executor_id: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
 
 class BarrierCall(_message.Message):
     __slots__ = ("task_id", "kind", "message")

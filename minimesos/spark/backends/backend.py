@@ -40,6 +40,9 @@ class BackendListener(Protocol):
     def barrier_calls(self, executor_id: str, calls: Sequence[spark_pb2.BarrierCall]) -> None:
         """Tasks of barrier stages wait for an answer."""
 
+    def blocks_copied(self, executor_id: str, blocks: Sequence[spark_pb2.CachedBlock]) -> None:
+        """An executor has copies of other executors' cached partitions."""
+
     def backend_failed(self, message: str) -> None:
         """No executor will ever come (refused by the master, wrong version): fail all jobs."""
 

@@ -335,6 +335,9 @@ class MesosBackend:
     def barrier_calls(self, executor_id: str, calls: Sequence[spark_pb2.BarrierCall]) -> None:
         self._listener.barrier_calls(executor_id, calls)
 
+    def blocks_copied(self, executor_id: str, blocks: Sequence[spark_pb2.CachedBlock]) -> None:
+        self._listener.blocks_copied(executor_id, blocks)
+
     def backend_failed(self, message: str) -> None:
         self._listener.backend_failed(message)
 

@@ -276,6 +276,8 @@ class ExecutorServer:
             self._listener.printed(executor.executor_id, frame.printed)
         elif frame.barrier_calls:
             self._listener.barrier_calls(executor.executor_id, frame.barrier_calls)
+        elif frame.copied_blocks:
+            self._listener.blocks_copied(executor.executor_id, frame.copied_blocks)
         elif frame.HasField("goodbye"):
             executor.reason = frame.goodbye.reason
 

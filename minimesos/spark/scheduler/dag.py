@@ -211,6 +211,12 @@ class DagScheduler:
         """Tasks of barrier stages wait for an answer."""
         self._tasks.barriers.called(executor_id, calls, now)
 
+    def blocks_copied(
+        self, executor_id: str, blocks: Sequence[spark_pb2.CachedBlock], now: float
+    ) -> None:
+        """An executor has copies of other executors' cached partitions."""
+        self._stages.replication.copied(executor_id, blocks, self._tasks.executors)
+
     def timer_fired(self, name: str, now: float) -> None:
         """A timer that was an effect of ours is due."""
         if name == ALLOCATION_TIMER:

@@ -20,9 +20,10 @@ from minimesos.spark.scheduler.allocation import (
     ExecutorAllocationManager,
     IdleExecutor,
 )
+from minimesos.spark.scheduler.block_locations import BlockLocations
 from minimesos.spark.scheduler.effects import KillExecutors, RequestExecutors
 from minimesos.spark.scheduler.map_output import MapOutputTracker
-from minimesos.spark.scheduler.placement import BlockLocations, local_tasks
+from minimesos.spark.scheduler.placement import local_tasks
 from minimesos.spark.scheduler.stage import Job, shuffles_read
 from minimesos.spark.scheduler.task_scheduler import TaskScheduler
 from minimesos.spark.scheduler.task_set import TaskSet

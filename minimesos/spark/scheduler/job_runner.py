@@ -305,6 +305,10 @@ class JobRunner:
         """Tasks of barrier stages wait for an answer."""
         self._enter(self._core.barrier_calls, executor_id, calls)
 
+    def blocks_copied(self, executor_id: str, blocks: Sequence[spark_pb2.CachedBlock]) -> None:
+        """An executor has copies of other executors' cached partitions."""
+        self._enter(self._core.blocks_copied, executor_id, blocks)
+
     def backend_failed(self, message: str) -> None:
         """No executor will ever come: fail all jobs, now and later."""
         with self._lock:

@@ -76,6 +76,9 @@ class TaskOutcomes:
         self._stages.status.task_measured(stage, extras.metrics)
         for rdd_id, index in extras.stored_blocks:
             self._blocks.store(rdd_id, index, executor_id, worker)
+        for rdd_id, index, copies in extras.stored_files:
+            executors = self._stages.tasks.executors
+            self._stages.replication.stored(rdd_id, index, copies, executor_id, executors)
         # An action counts each partition once; a transformation counts as often as it runs.
         is_copy = isinstance(stage, ResultStage) and stage.job.results[position] is not None
         if extras.accumulators and not is_copy:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from minimesos.spark.dependency import ShuffleDependency
 from minimesos.spark.lineage import Lineage
+from minimesos.spark.scheduler.block_locations import BlockLocations
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.preferences import Preferences
 from minimesos.spark.scheduler.stage import steps_of
@@ -21,52 +22,6 @@ from minimesos.spark.scheduler.task_set import TaskSet
 
 if TYPE_CHECKING:
     from minimesos.spark.scheduler.executor import Executor
-
-
-class BlockLocation(NamedTuple):
-    """The worker that holds a cached partition."""
-
-    executor_id: str
-    worker: int
-
-
-class BlockLocations:
-    """Which worker has cached which partition, as tasks have reported it."""
-
-    def __init__(self) -> None:
-        self._blocks: dict[int, dict[int, BlockLocation]] = {}
-
-    def store(self, rdd_id: int, index: int, executor_id: str, worker: int) -> None:
-        """A task has cached a partition."""
-        self._blocks.setdefault(rdd_id, {})[index] = BlockLocation(executor_id, worker)
-
-    def find(self, rdd_id: int, index: int) -> BlockLocation | None:
-        """Return where a partition is cached."""
-        return self._blocks.get(rdd_id, {}).get(index)
-
-    def count(self, rdd_id: int) -> int:
-        """Return how many partitions of an RDD are cached."""
-        return len(self._blocks.get(rdd_id, ()))
-
-    def holders(self) -> set[str]:
-        """Return the executors whose workers hold cached partitions."""
-        return {
-            location.executor_id for blocks in self._blocks.values() for location in blocks.values()
-        }
-
-    def forget(self, rdd_ids: Iterable[int]) -> None:
-        """These RDDs are not kept any more."""
-        for rdd_id in rdd_ids:
-            self._blocks.pop(rdd_id, None)
-
-    def drop(self, executor_id: str, worker: int | None = None) -> None:
-        """A worker, or an executor with all its workers, is gone."""
-        for rdd_id, blocks in self._blocks.items():
-            self._blocks[rdd_id] = {
-                index: location
-                for index, location in blocks.items()
-                if location.executor_id != executor_id or worker not in (None, location.worker)
-            }
 
 
 def preferences(

@@ -6,18 +6,21 @@ driver; it walks the stage's narrow lineage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from minimesos.spark.dependency import OneToOneDependency, ShuffleDependency
 from minimesos.spark.local_properties import JOB_GROUP, JOB_TAGS, tags_of
+from minimesos.spark.scheduler.block_locations import BlockLocations
 from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.task import Action, Properties, encode_payload
 from minimesos.spark.shuffle.locations import payload_key
+from minimesos.spark.storage_level import copies_key
 
 if TYPE_CHECKING:
+    from minimesos.spark.env import Location
     from minimesos.spark.lineage import Lineage
     from minimesos.spark.scheduler.task_set import TaskSet
 
@@ -179,11 +182,25 @@ def shuffles_read(jobs: Iterable[Job]) -> set[int]:
 class StageInputs:
     """What each task of a stage is sent: slices of collections, locations of map outputs."""
 
-    __slots__ = ("_outputs", "_rdd", "_shuffles", "_straight")
+    __slots__ = ("_blocks", "_cached", "_locate", "_outputs", "_rdd", "_shuffles", "_straight")
 
-    def __init__(self, rdd: Lineage[Any], outputs: MapOutputTracker) -> None:
+    def __init__(
+        self,
+        rdd: Lineage[Any],
+        outputs: MapOutputTracker,
+        blocks: BlockLocations,
+        locate: Callable[[str], Location | None],
+    ) -> None:
+        """`locate` says where an executor's files are, if it is still there."""
         self._rdd = rdd
         self._outputs = outputs
+        self._blocks = blocks
+        self._locate = locate
+        self._cached = {
+            step.rdd_id
+            for step in rdd.narrow_lineage()
+            if step.is_cached and blocks.has_files(step.rdd_id)
+        }
         self._shuffles = shuffle_inputs(rdd)
         self._straight = all(
             isinstance(dependency, OneToOneDependency | ShuffleDependency)
@@ -199,7 +216,16 @@ class StageInputs:
                 encoded = self._outputs.segments(shuffle_id, index)
                 if encoded is not None:
                     found[payload_key(shuffle_id, index)] = encoded
+        if self._cached:
+            found.update(self._copies(partition))
         return encode_payload(found)
+
+    def _copies(self, partition: int) -> Iterator[tuple[Any, list[Location]]]:
+        """Yield where files of the cached partitions are that a task may read."""
+        for step, index in steps_of(self._rdd, partition):
+            if step.rdd_id in self._cached:
+                places = map(self._locate, self._blocks.files(step.rdd_id, index))
+                yield copies_key(step.rdd_id, index), [each for each in places if each]
 
     def _reads(self, partition: int) -> Iterator[tuple[int, int]]:
         """Yield (shuffle id, reduce partition) pairs that a task reads."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minimesos.spark.dependency import ShuffleDependency
+from minimesos.spark.scheduler.block_locations import BlockLocations
 from minimesos.spark.scheduler.map_output import MapOutputTracker
-from minimesos.spark.scheduler.placement import BlockLocations
 from minimesos.spark.scheduler.stage import Job, ResultStage, ShuffleMapStage, Stage
 
 if TYPE_CHECKING:

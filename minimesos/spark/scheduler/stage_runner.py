@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Any
 from minimesos.actor import Effect, SetTimer
 from minimesos.log import get_logger
 from minimesos.spark.dependency import ShuffleDependency
+from minimesos.spark.env import Location
 from minimesos.spark.scheduler.barrier_rules import (
     TOO_FEW_SLOTS,
     UNSUPPORTED_CHAIN,
     SlotChecks,
     is_supported,
 )
+from minimesos.spark.scheduler.block_locations import BlockLocations
 from minimesos.spark.scheduler.effects import JobAborted, JobCancelled, JobFailed, JobSucceeded
 from minimesos.spark.scheduler.limits import Limits
 from minimesos.spark.scheduler.map_output import MapOutputTracker
-from minimesos.spark.scheduler.placement import BlockLocations, preferences
+from minimesos.spark.scheduler.placement import preferences
 from minimesos.spark.scheduler.preferences import Preferences
+from minimesos.spark.scheduler.replication import Replication
 from minimesos.spark.scheduler.rollback import cannot_roll_back, is_indeterminate, made_from
 from minimesos.spark.scheduler.stage import (
     Attempt,
@@ -63,6 +66,7 @@ class StageRunner:
         self.effects = effects
         self.outputs = MapOutputTracker()
         self.blocks = BlockLocations()
+        self.replication = Replication(self.blocks)
         self.jobs: dict[int, Job] = {}
         self.status = StatusStore(limits.retained_jobs, limits.retained_stages)
         self.graph = StageGraph(self.outputs, self.blocks)
@@ -195,7 +199,7 @@ class StageRunner:
                 self._shipment,
                 self.limits.compression_of(stage.closure),
             ),
-            payload=StageInputs(stage.rdd, self.outputs).payload,
+            payload=StageInputs(stage.rdd, self.outputs, self.blocks, self._location_of).payload,
             preferences=self._preferences(stage.rdd, partitions, now),
             pool=(job.properties or {}).get(POOL_PROPERTY, DEFAULT_POOL),
             owner=Attempt(stage, positions, self.outputs.epoch),
@@ -235,6 +239,10 @@ class StageRunner:
             elif isinstance(each, ResultStage) and each.job.remaining < len(each.job.partitions):
                 self.abort(each, cannot_roll_back(each))
             each.first_valid = each.attempt
+
+    def _location_of(self, executor_id: str) -> Location | None:
+        executor = self.tasks.executors.get(executor_id)
+        return None if executor is None else executor.location
 
     def complete(self, stage: ShuffleMapStage, now: float) -> None:
         """All map outputs are there: run the stages that have waited for them."""

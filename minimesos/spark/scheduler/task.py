@@ -82,6 +82,8 @@ class Extras(NamedTuple):
 
     accumulators: list[tuple[int, Any]]
     stored_blocks: list[tuple[int, int]]
+    stored_files: list[tuple[int, int, int]]
+    """Those of the blocks that are files: RDD id, partition, and how many copies to have."""
     metrics: Metrics
 
 
@@ -156,8 +158,8 @@ def decode_success(payload: bytes | StoredResult) -> tuple[Extras | None, bytes 
 def _decode_extras(payload: bytes) -> tuple[Extras, memoryview]:
     _, length = _EXTRAS_HEADER.unpack_from(payload)
     start = _EXTRAS_HEADER.size
-    accumulators, blocks, metrics = pickle.loads(memoryview(payload)[start : start + length])
-    extras = Extras(accumulators, blocks, Metrics(*metrics))
+    accumulators, blocks, files, metrics = pickle.loads(memoryview(payload)[start : start + length])
+    extras = Extras(accumulators, blocks, files, Metrics(*metrics))
     return extras, memoryview(payload)[start + length :]
 
 
@@ -236,7 +238,9 @@ class LoadedStage:
         if is_plain and run_s <= _METRICS_MIN_S:
             return result
         metrics = _measured(task, run_s, *written)
-        extras = dump_objects((task.accumulator_updates(), task.stored_blocks, tuple(metrics)))
+        extras = dump_objects(
+            (task.accumulator_updates(), task.stored_blocks, task.stored_files, tuple(metrics))
+        )
         tag = STORED_TAG if is_stored else _EXTRAS_TAG
         return _EXTRAS_HEADER.pack(tag, len(extras)) + extras + result
 

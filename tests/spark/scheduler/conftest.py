@@ -44,6 +44,7 @@ from minimesos.spark.scheduler.pools import Pools
 from minimesos.spark.scheduler.stage import Job
 from minimesos.spark.scheduler.task import load_stage
 from minimesos.spark.storage import BlockStore
+from minimesos.spark.storage_level import block_name
 from minimesos.testing.spark_executors import DirectFetch
 
 DELAY_S = 0.001
@@ -296,9 +297,18 @@ class Cluster(SparkContext):
                 batch.task_ids, batch.partitions, batch.attempts, payloads, workers, strict=True
             ):
                 executor.queue.append((batch.stage_key, *row))
+        for copy in frame.copy_blocks:
+            self._copy_block(executor, copy)
         if frame.HasField("cancel"):
             self._cancelled(executor, set(frame.cancel.task_ids), frame.cancel.interrupt)
         self._start_tasks(executor)
+
+    def _copy_block(self, executor: Executor, copy: spark_pb2.BlockCopy) -> None:
+        name = block_name(copy.block.rdd_id, copy.block.partition)
+        source = self.executors[copy.executor_id].env.local_dir
+        shutil.copyfile(f"{source}/{name}", f"{executor.env.local_dir}/{name}")
+        blocks = [copy.block]
+        self.after(DELAY_S, lambda: self.scheduler.blocks_copied(executor.id, blocks, self.now))
 
     def _cancelled(self, executor: Executor, task_ids: set[int], interrupt: bool) -> None:
         dropped = [task[1] for task in executor.queue if task[1] in task_ids]
