@@ -326,7 +326,7 @@ class Forgetful(Backend):
         self.attempts = []
 
     def send(self, executor_id, frame):
-        extras = pickle.dumps(((), (), (0,) * len(Metrics._fields)))
+        extras = pickle.dumps(((), (), (), (0,) * len(Metrics._fields)))
         answer = struct.pack("<BI", STORED_TAG, len(extras)) + extras
         for batch in frame.tasks:
             self.attempts += batch.attempts
