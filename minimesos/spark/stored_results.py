@@ -31,12 +31,43 @@ class ResultPlace:
     """What the driver takes at most; 0: anything."""
 
 
+class StoredContent:
+    """A pickled result in a mapped file, which goes when it is loaded."""
+
+    __slots__ = ("_mapped", "_size", "_value")
+
+    def __init__(self, mapped: mmap.mmap) -> None:
+        self._mapped: mmap.mmap | None = mapped
+        self._size = len(mapped)
+        self._value: Any = None
+
+    def __len__(self) -> int:
+        """How many bytes the pickle has."""
+        return self._size
+
+    def load(self) -> Any:
+        """Return the result, unpickled once. Raises what unpickling raises."""
+        if self._mapped is not None:
+            self._value = pickle.loads(self._mapped)
+            self._mapped.close()
+            self._mapped = None
+        return self._value
+
+
+PickledResult = bytes | memoryview | StoredContent
+
+
+def load_result(result: PickledResult) -> Any:
+    """Unpickle a result, wherever it is."""
+    return result.load() if isinstance(result, StoredContent) else pickle.loads(result)
+
+
 class StoredResult:
     """A success whose result is a file: what the task answered, and the mapped file."""
 
     __slots__ = ("answer", "content")
 
-    def __init__(self, answer: bytes, content: memoryview) -> None:
+    def __init__(self, answer: bytes, content: StoredContent) -> None:
         self.answer = answer
         self.content = content
 
@@ -135,7 +166,7 @@ def take_stored(directory: str, task_id: int, answer: bytes) -> StoredResult:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.unlink(path)
-        content = memoryview(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ))
+        content = StoredContent(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ))
     finally:
         os.close(descriptor)
     return StoredResult(answer, content)

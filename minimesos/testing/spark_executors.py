@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pickle
 import select
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from minimesos.spark.env import FetchFailed, Location, Range
 from minimesos.spark.scheduler.executor import WorkerOffer
 from minimesos.spark.scheduler.task import decode_success, stage_binary
 from minimesos.spark.shipment import Shipment
-from minimesos.spark.stored_results import StoredResult, take_stored
+from minimesos.spark.stored_results import StoredResult, load_result, take_stored
 
 DEADLINE_S = 10.0
 
@@ -49,7 +48,7 @@ class Ended(NamedTuple):
     @property
     def value(self) -> Any:
         """What the task returned; for a successful one."""
-        return pickle.loads(decode_success(self.payload)[1])
+        return load_result(decode_success(self.payload)[1])
 
 
 class RecordingListener:

@@ -45,7 +45,10 @@ def test_a_large_result_is_a_file_until_it_is_taken(tmp_path: Path, value: objec
     assert os.listdir(tmp_path) == [file_name(7)]
     stored = take_stored(str(tmp_path), 7, b"answer")
     assert isinstance(stored, StoredResult)
-    loaded = pickle.loads(stored.content)
+    size = len(stored.content)
+    loaded = stored.content.load()
+    assert stored.content.load() is loaded
+    assert len(stored.content) == size > 10
     assert (loaded() if callable(loaded) else loaded) == (value() if callable(value) else value)
     assert list(tmp_path.iterdir()) == []
 

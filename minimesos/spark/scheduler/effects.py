@@ -12,6 +12,7 @@ from typing import Any
 from minimesos.actor import Effect
 from minimesos.proto.minimesos import spark_pb2
 from minimesos.spark.errors import SparkException
+from minimesos.spark.stored_results import PickledResult, StoredContent
 
 
 class JobAborted(SparkException):
@@ -70,11 +71,19 @@ class AccumulatorsUpdated(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class LargeResult(Effect):
+    """A result of a job is there: whoever waits for the job may load it while others come."""
+
+    job_id: int
+    result: StoredContent
+
+
+@dataclass(frozen=True, slots=True)
 class JobSucceeded(Effect):
     """A job is done; `results` are pickles in the order of its partitions."""
 
     job_id: int
-    results: list[bytes | memoryview]
+    results: list[PickledResult]
 
 
 @dataclass(frozen=True, slots=True)

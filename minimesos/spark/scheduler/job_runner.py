@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
-import pickle
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext, suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from minimesos.actor import Effect, SetTimer
@@ -39,6 +40,7 @@ from minimesos.spark.scheduler.effects import (
     JobFailed,
     JobSucceeded,
     KillExecutors,
+    LargeResult,
     RequestExecutors,
     Revive,
     SendFrame,
@@ -54,7 +56,13 @@ from minimesos.spark.scheduler.task import result_lost
 from minimesos.spark.settings.allocation import DYNAMIC_ALLOCATION_ENABLED
 from minimesos.spark.settings.application import DRIVER_HOST
 from minimesos.spark.shipment import Shipment
-from minimesos.spark.stored_results import TaskEnds, take_stored
+from minimesos.spark.stored_results import (
+    PickledResult,
+    StoredContent,
+    TaskEnds,
+    load_result,
+    take_stored,
+)
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -67,7 +75,18 @@ PAUSE_COLLECTOR_BYTES = 2**20  # of results, from which on they are unpickled wi
 
 T = TypeVar("T")
 U = TypeVar("U")
-Results = list[bytes | memoryview]
+Results = list[PickledResult]
+
+
+class _End(Future[Results]):
+    """The end of a job, for which a thread waits; it may load large results meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived: SimpleQueue[StoredContent | None] = SimpleQueue()
+        """Large results as they come, then None."""
+        self.add_done_callback(lambda _: self.arrived.put(None))
+
 
 _log = get_logger(__name__)
 
@@ -94,7 +113,7 @@ class JobRunner:
         self._threads = threads
         self._loop = threads.loop
         self._job_ids = itertools.count()
-        self._waiting: dict[int, Future[Results]] = {}
+        self._waiting: dict[int, _End] = {}
         self._lock = threading.Lock()
         self._end: SparkException | None = None
         """Why no more jobs are taken."""
@@ -112,6 +131,7 @@ class JobRunner:
             KillExecutors: lambda effect: backend.kill_executors(effect.executor_ids),
             ForgetShuffles: lambda effect: backend.forget_shuffles(effect.shuffle_ids),
             AccumulatorsUpdated: _add_accumulators,
+            LargeResult: self._arrived,
             JobSucceeded: self._succeeded,
             JobFailed: self._failed,
         }
@@ -187,13 +207,15 @@ class JobRunner:
 
     def _results(self, job: Job, timeout_s: float | None = None) -> Results:
         """Run a job and wait for it; after `timeout_s` it is content with the results it has."""
-        done: Future[Results] = Future()
+        done = _End()
         with self._lock:
             if self._end is not None:
                 raise self._end
             self._waiting[job.id] = done
         try:
             self._post(self._submit, job)  # here already an interrupt finds a job that runs
+            if timeout_s is None:
+                _load_early(done.arrived)
             try:
                 error = done.exception(timeout_s)
             except TimeoutError:
@@ -389,6 +411,11 @@ class JobRunner:
         ]
         _log.warning("\n  ".join(lines))
 
+    def _arrived(self, effect: LargeResult) -> None:
+        done = self._waiting.get(effect.job_id)
+        if done is not None:
+            done.arrived.put(effect.result)
+
     def _succeeded(self, effect: JobSucceeded) -> None:
         done = self._taken(effect.job_id)
         if done is not None:
@@ -399,7 +426,7 @@ class JobRunner:
         if done is not None:
             done.set_exception(effect.error)
 
-    def _taken(self, job_id: int) -> Future[Results] | None:
+    def _taken(self, job_id: int) -> _End | None:
         done = self._waiting.pop(job_id, None)
         if self._progress is not None and not self._waiting:
             self._progress.clear()
@@ -416,14 +443,28 @@ class JobRunner:
             done.set_exception(error)
 
 
-def _loaded(results: list[bytes | memoryview]) -> list[Any]:
+def _load_early(arrived: SimpleQueue[StoredContent | None]) -> None:
+    """Load results as they come, until the job has ended."""
+    for result in iter(arrived.get, None):
+        with suppress(Exception), _without_collections():  # raised again by `_loaded`
+            result.load()
+
+
+def _loaded(results: Results) -> list[Any]:
     """Unpickle results, giving up each one's bytes before the next is looked at."""
     results.reverse()
-    collects = gc.isenabled() and sum(map(len, results)) > PAUSE_COLLECTOR_BYTES
-    if collects:
-        gc.disable()  # all that is made here survives: looking through it again and again is waste
+    is_large = sum(map(len, results)) > PAUSE_COLLECTOR_BYTES
+    with _without_collections() if is_large else nullcontext():
+        return [load_result(results.pop()) for _ in range(len(results))]
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """What is unpickled survives: looking through it again and again is waste."""
+    collects = gc.isenabled()
+    gc.disable()
     try:
-        return [pickle.loads(results.pop()) for _ in range(len(results))]
+        yield
     finally:
         if collects:
             gc.enable()

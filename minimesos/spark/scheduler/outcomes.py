@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from minimesos.log import get_logger
-from minimesos.spark.scheduler.effects import AccumulatorsUpdated, JobAborted
+from minimesos.spark.scheduler.effects import AccumulatorsUpdated, JobAborted, LargeResult
 from minimesos.spark.scheduler.executor import Executor
 from minimesos.spark.scheduler.failure import job_aborted
 from minimesos.spark.scheduler.preferences import ANY_WORKER
@@ -26,6 +26,7 @@ from minimesos.spark.scheduler.task import (
     decode_success,
 )
 from minimesos.spark.scheduler.task_set import DONE, TaskSet
+from minimesos.spark.stored_results import PickledResult, StoredContent
 
 NOT_DESCRIBED = TaskFailure("", "", "", None, False)
 
@@ -57,7 +58,7 @@ class TaskOutcomes:
         stage = attempt.stage
         if task_set.attempt < stage.first_valid:
             return
-        results: list[bytes | memoryview] = []
+        results: list[PickledResult] = []
         for index, payload in enumerate(payloads):
             extras, result = decode_success(payload)
             results.append(result)
@@ -90,7 +91,7 @@ class TaskOutcomes:
         task_set: TaskSet,
         slots: Sequence[int],
         task_ids: Sequence[int],
-        results: Sequence[bytes | memoryview],
+        results: Sequence[PickledResult],
         executor: Executor,
         now: float,
     ) -> None:
@@ -121,7 +122,7 @@ class TaskOutcomes:
         stage: ResultStage,
         task_set: TaskSet,
         slots: Sequence[int],
-        results: Sequence[bytes | memoryview],
+        results: Sequence[PickledResult],
         now: float,
     ) -> None:
         job = stage.job
@@ -131,6 +132,8 @@ class TaskOutcomes:
             position = positions[slot]
             if known[position] is None:
                 known[position] = result
+                if isinstance(result, StoredContent):
+                    self._effects.append(LargeResult(job.id, result))
                 job.remaining -= 1
                 job.result_bytes += len(result)
         self._tell_current(stage, task_set, slots)

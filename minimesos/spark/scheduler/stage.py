@@ -18,6 +18,7 @@ from minimesos.spark.scheduler.map_output import MapOutputTracker
 from minimesos.spark.scheduler.task import Action, Properties, encode_payload
 from minimesos.spark.shuffle.locations import payload_key
 from minimesos.spark.storage_level import copies_key
+from minimesos.spark.stored_results import PickledResult
 
 if TYPE_CHECKING:
     from minimesos.spark.env import Location
@@ -61,7 +62,7 @@ class Job:
         self.name = name or rdd.call_site
         self.group = properties.get(JOB_GROUP) if properties else None
         self.tags = tags_of(properties.get(JOB_TAGS)) if properties else frozenset()
-        self.results: list[bytes | memoryview | None] = [None] * len(partitions)
+        self.results: list[PickledResult | None] = [None] * len(partitions)
         self.remaining = len(partitions)
         self.result_bytes = 0
         self.stages: set[Stage] = set()

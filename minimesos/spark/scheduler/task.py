@@ -30,7 +30,13 @@ from minimesos.spark.io.serializers import dump_objects
 from minimesos.spark.settings.application import DRIVER_MAX_RESULT_SIZE
 from minimesos.spark.shipment import Shipment, receive
 from minimesos.spark.shuffle import writer
-from minimesos.spark.stored_results import ResultSink, StoredResult, dump_to
+from minimesos.spark.stored_results import (
+    PickledResult,
+    ResultSink,
+    StoredResult,
+    dump_to,
+    load_result,
+)
 from minimesos.spark.taskcontext import TaskContext
 
 if TYPE_CHECKING:
@@ -148,7 +154,7 @@ def encode_payload(inputs: dict[Any, Any]) -> bytes:
     return dump_objects(inputs) if inputs else b""
 
 
-def decode_success(payload: bytes | StoredResult) -> tuple[Extras | None, bytes | memoryview]:
+def decode_success(payload: bytes | StoredResult) -> tuple[Extras | None, PickledResult]:
     """Split a successful task's answer into extras and the still pickled result."""
     if isinstance(payload, StoredResult):
         return _decode_extras(payload.answer)[0], payload.content
@@ -163,9 +169,9 @@ def _decode_extras(payload: bytes) -> tuple[Extras, memoryview]:
     return extras, memoryview(payload)[start + length :]
 
 
-def decode_offsets(result: bytes | memoryview) -> array[int]:
+def decode_offsets(result: PickledResult) -> array[int]:
     """Return a map task's result: the offsets of its output's segments."""
-    return array("Q", pickle.loads(result))
+    return array("Q", load_result(result))
 
 
 def decode_failure(payload: bytes) -> TaskFailure:
