@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any
 
 from minimesos.spark.dependency import identity
@@ -19,6 +20,12 @@ from minimesos.spark.shuffle.files import SpillFile
 from minimesos.spark.shuffle.memory import MemoryLimit
 
 Key = Callable[[Any], Any]
+
+_RUN_RECORDS = 64 * 1024
+_RUNS_TO_DOUBLE = 32
+"""After so many, runs become twice as long."""
+_BLOCKS_TO_LIMIT = 32
+"""The first block has at most such a part of what fits into memory, as records may be large."""
 
 
 def sort_records(
@@ -30,47 +37,78 @@ def sort_records(
 ) -> Iterator[Any]:
     """Return the records sorted by `key`; runs that do not fit into memory go to a spill file."""
     run: list[Any] = []
-    places: list[tuple[int, int]] = []
-    file: SpillFile | None = None
+    runs: _SpilledRuns | None = None
     try:
         for chunk in memory.chunks(records):
             run += chunk
-            if memory.exceeded():
+            if memory.exceeded() or (runs is not None and len(run) >= runs.records):
                 del chunk
-                run.sort(key=key, reverse=reverse)
-                file = file or SpillFile(directory)
-                start = file.size_bytes
-                file.append(_blocks(run, memory))
-                places.append((start, file.size_bytes - start))
-                run = []
-                memory.spilled(places[-1][1])
+                runs = runs or _SpilledRuns(directory, memory, key, reverse)
+                runs.spill(run)
     except BaseException:
-        if file is not None:
-            file.close()
+        if runs is not None:
+            runs.file.close()
         raise
     run.sort(key=key, reverse=reverse)
-    if file is None:
+    if runs is None:
         return iter(run)
-    return chain.from_iterable(_merged(file, places, run, key, reverse))
+    return chain.from_iterable(_merged(runs, run, key, reverse))
 
 
-def _blocks(run: list[Any], memory: MemoryLimit) -> Iterator[bytes]:
-    """Encode a run and empty it, part by part: what nobody else refers to is encoded faster."""
-    size = BlockSize()
-    start = 0
-    while start < len(run):
-        end = min(start + size.records, len(run))
-        columns = _columns(run, start, end)
-        run[start:end] = repeat(None, end - start)
-        yield size.encode(end - start, columns, memory.compression)
-        start = end
+class _SpilledRuns:
+    """Sorted runs in a spill file, short ones as long as there are few.
+
+    What is sorted and encoded at once should fit into the processor's cache. But of each run a
+    block is in memory when they are merged.
+    """
+
+    __slots__ = ("_key", "_memory", "_reverse", "_size", "file", "places", "records")
+
+    def __init__(self, directory: str, memory: MemoryLimit, key: Key, reverse: bool) -> None:
+        self.file = SpillFile(directory)
+        self.places: list[tuple[int, int]] = []
+        """Offset and length of each."""
+        self.records = _RUN_RECORDS
+        """That make a run, unless memory is short."""
+        self._memory = memory
+        self._key = key
+        self._reverse = reverse
+        self._size = BlockSize()
+
+    def spill(self, records: list[Any]) -> None:
+        """Sort records as one or more runs, write those and empty the list."""
+        start_bytes = self.file.size_bytes
+        if not self.places:
+            self._size.records = min(self._size.records, len(records) // _BLOCKS_TO_LIMIT + 1)
+        length = max(self.records, len(records) // _RUNS_TO_DOUBLE)
+        for start in range(0, len(records), length):
+            end = min(start + length, len(records))
+            run = records[start:end]
+            records[start:end] = repeat(None, end - start)
+            run.sort(key=self._key, reverse=self._reverse)
+            offset = self.file.size_bytes
+            self.file.append(self._blocks(run))
+            self.places.append((offset, self.file.size_bytes - offset))
+        records.clear()
+        self.records = _RUN_RECORDS << len(self.places) // _RUNS_TO_DOUBLE
+        self._memory.spilled(self.file.size_bytes - start_bytes)
+
+    def _blocks(self, run: list[Any]) -> Iterator[bytes]:
+        """Encode a run and empty it: what nobody else refers to is encoded faster."""
+        start = 0
+        while start < len(run):
+            end = min(start + self._size.records, len(run))
+            columns = _columns(run, start, end)
+            run[start:end] = repeat(None, end - start)
+            yield self._size.encode(end - start, columns, self._memory.compression)
+            start = end
 
 
 def _columns(run: list[Any], start: int, end: int) -> Columns:
     """Pairs, which is what mostly is sorted, are cheaper as two columns than as tuples."""
     batch = run[start:end]
     if set(map(type, batch)) == {tuple} and set(map(len, batch)) == {2}:
-        return [first for first, _ in batch], [second for _, second in batch]
+        return list(map(itemgetter(0), batch)), list(map(itemgetter(1), batch))
     return (batch,)
 
 
@@ -78,11 +116,10 @@ def _records(columns: Columns) -> list[Any]:
     return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
 
-def _merged(
-    file: SpillFile, places: list[tuple[int, int]], last: list[Any], key: Key, reverse: bool
-) -> Iterator[list[Any]]:
+def _merged(spilled: _SpilledRuns, last: list[Any], key: Key, reverse: bool) -> Iterator[list[Any]]:
+    file = spilled.file
     try:
-        runs = [_Run(file.read(*place), key, reverse) for place in places]
+        runs = [_Run(file.read(*place), key, reverse) for place in spilled.places]
         runs.append(_Run(iter([(last,)]), key, reverse))
         while runs := [run for run in runs if run.has_more()]:
             # What comes before the first end is all here. Equals of that end may not be.

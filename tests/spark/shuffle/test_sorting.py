@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minimesos.spark.shuffle import sorting
 from minimesos.spark.shuffle.memory import MemoryLimit
 from minimesos.spark.shuffle.sorting import sort_records
 
@@ -48,6 +49,26 @@ def test_equal_keys_that_fill_many_blocks_keep_their_order(tmp_path, reverse):
     random.Random(1).shuffle(records)
     found = list(sort_records(records, str(tmp_path), ShortMemory(7), itemgetter(0), reverse))
     assert found == sorted(records, key=itemgetter(0), reverse=reverse)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_runs_are_short_and_get_longer_the_more_there_are(tmp_path, monkeypatch, reverse):
+    monkeypatch.setattr(sorting, "_RUN_RECORDS", 100)
+    monkeypatch.setattr(sorting, "_RUNS_TO_DOUBLE", 4)
+    runs = []
+    merged = sorting._merged
+    monkeypatch.setattr(
+        sorting,
+        "_merged",
+        lambda spilled, *rest: runs.extend(spilled.places) or merged(spilled, *rest),
+    )
+    numbers = random.Random(3)
+    records = [(numbers.randrange(100), place) for place in range(20_000)]
+    memory = ShortMemory(10**9)
+    memory.looks = -1  # short at the first look, and never again
+    found = list(sort_records(records, str(tmp_path), memory, itemgetter(0), reverse))
+    assert found == sorted(records, key=itemgetter(0), reverse=reverse)
+    assert 10 < len(runs) < 30
 
 
 def test_keys_without_an_order_end_the_sort_all_the_same(tmp_path):
