@@ -15,7 +15,7 @@ from .engines import Engine, Returned
 
 # A job takes the real one a fifth of a second, so there are few, and always the same.
 few = settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
