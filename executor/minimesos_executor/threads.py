@@ -19,6 +19,7 @@ import signal
 import socket
 import threading
 import traceback
+from array import array
 from collections.abc import Callable
 from itertools import count
 from time import monotonic
@@ -86,6 +87,10 @@ class ThreadRunner(Runner):
             except (EOFError, ConnectionError, WorkerKilled):
                 self._user_code_runs = user_code_runs  # a kill is on its way
 
+    def close(self) -> None:
+        """Give back the board, which its control has dropped."""
+        self._board = memoryview(array("q", (messages.NO_TASK,)))
+
     def kill(self, thread: threading.Thread) -> None:
         """End user code; may be called again. The runner ends with its socket."""
         with self._gate:
@@ -132,6 +137,7 @@ class _WorkerThread:
             status = 1 << 8
             os.write(self._stderr, traceback.format_exc().encode())
         finally:
+            self.runner.close()
             self._socket.close()
             os.close(self._stderr)
             self._on_ended(status)

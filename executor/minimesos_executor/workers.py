@@ -10,6 +10,7 @@ import mmap
 import os
 import signal
 import socket
+from array import array
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -189,6 +190,7 @@ class Worker:
 
     def finish(self) -> str:
         """Pass on what is left of its output; returns the last lines of its stderr."""
+        self._board = memoryview(array("q", (self.running,)))  # the shared one is given back
         if self._hang_up is not None:
             self._hang_up.cancel()
         self.stdout.finish()
