@@ -181,6 +181,10 @@ class TaskOutcomes:
                 failure.shuffle_id, failure.map_index, failure.executor_id, attempt.epoch
             )
             self._lose_outputs(lost, attempt.epoch, now)
+        else:
+            # It ran where the cached block is not that spares it the shuffle: make that, too.
+            cached = (step.rdd_id for step in stage.rdd.narrow_lineage() if step.is_cached)
+            self._blocks.forget(cached)
         if stage.status is Status.RUNNING:
             _log.info("resubmitting stage due to fetch failure", stage=stage)
             self._stages.input_lost(stage, now)

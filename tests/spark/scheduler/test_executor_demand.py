@@ -526,3 +526,9 @@ def test_while_tasks_wait_for_long_they_are_looked_at_once_a_second(elastic):
     before = looks(cluster)
     cluster.advance(100)
     assert looks(cluster) - before == 100
+
+
+def test_a_task_far_from_its_cached_input_has_the_shuffle_behind_it_made_again(elastic):
+    # In this story map outputs are lost, and then a task does not get to the worker that has cached
+    # what was made of them.
+    test_results_are_right_while_executors_come_go_and_die(elastic, seed=82)
