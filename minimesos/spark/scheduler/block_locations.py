@@ -26,6 +26,7 @@ class BlockLocations:
     def __init__(self) -> None:
         self._blocks: dict[int, dict[int, BlockLocation]] = {}
         self._files: dict[int, dict[int, list[str]]] = {}
+        self._copies: dict[int, int] = {}
 
     def store(self, rdd_id: int, index: int, executor_id: str, worker: int) -> None:
         """A task has cached a partition."""
@@ -36,6 +37,14 @@ class BlockLocations:
         owners = self._files.setdefault(rdd_id, {}).setdefault(index, [])
         if executor_id not in owners:
             owners.append(executor_id)
+
+    def want_copies(self, rdd_id: int, copies: int) -> None:
+        """So many executors are to have each partition of an RDD as a file."""
+        self._copies[rdd_id] = copies
+
+    def wanted_copies(self, rdd_id: int) -> int:
+        """Return how many executors are to have each partition as a file."""
+        return self._copies.get(rdd_id, 1)
 
     def find(self, rdd_id: int, index: int) -> BlockLocation | None:
         """Return where a partition is cached."""
@@ -68,6 +77,7 @@ class BlockLocations:
         for rdd_id in rdd_ids:
             self._blocks.pop(rdd_id, None)
             self._files.pop(rdd_id, None)
+            self._copies.pop(rdd_id, None)
 
     def drop(self, executor_id: str, worker: int | None = None) -> None:
         """A worker, or an executor with all its workers and files, is gone."""

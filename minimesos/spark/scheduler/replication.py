@@ -21,14 +21,12 @@ class Replication:
 
     def __init__(self, blocks: BlockLocations) -> None:
         self._blocks = blocks
-        self._wanted: dict[int, int] = {}
-        """Copies of each partition, by RDD."""
 
     def stored(
         self, rdd_id: int, index: int, copies: int, executor_id: str, executors: Executors
     ) -> None:
         """A task has kept a partition as a file of its executor's."""
-        self._wanted[rdd_id] = copies
+        self._blocks.want_copies(rdd_id, copies)
         self._blocks.store_file(rdd_id, index, executor_id)
         self._ask_for_more(rdd_id, index, executors)
 
@@ -46,7 +44,7 @@ class Replication:
 
     def _ask_for_more(self, rdd_id: int, index: int, executors: Executors) -> None:
         owners = [each for each in self._blocks.files(rdd_id, index) if each in executors]
-        if not owners or len(owners) >= self._wanted.get(rdd_id, 1):
+        if not owners or len(owners) >= self._blocks.wanted_copies(rdd_id):
             return
         chosen = _place_for_copy(owners, executors, index)
         if chosen is not None:
